@@ -1,0 +1,1 @@
+"""Reads saved datasets only: tables, figures, reports."""

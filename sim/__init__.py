@@ -1,0 +1,28 @@
+"""Batch Monte Carlo experiments on the dynamics of learning in strategic alliances.
+
+`simulate` runs in memory, `open_results` opens what ``python -m sim.run`` stored. Nothing heavy is imported before one
+of them is used.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from sim.api import open_results, simulate
+    from sim.design import ConfigError
+
+__all__ = ["ConfigError", "open_results", "simulate"]
+_HOMES = {"simulate": "sim.api", "open_results": "sim.api", "ConfigError": "sim.design"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in _HOMES:
+        raise AttributeError(f"module 'sim' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def __dir__() -> list[str]:
+    return sorted(__all__)

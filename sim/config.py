@@ -1,0 +1,300 @@
+"""Hydra and OmegaConf -> a validated `Config`; whatever is wrong becomes one `ConfigError`. Nothing is ever instantiated."""
+
+from __future__ import annotations
+
+import contextlib
+import itertools
+import math
+import re
+import traceback
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import hydra
+import yaml
+from hydra._internal.utils import get_args_parser
+from hydra.core.config_loader import ConfigLoader
+from hydra.core.global_hydra import GlobalHydra
+from hydra.core.override_parser.overrides_parser import OverridesParser
+from hydra.errors import MissingConfigException, OverrideParseException
+from omegaconf import DictConfig, OmegaConf
+from pydantic import ValidationError
+
+from sim.design import ConfigError, spaced, tidy
+from sim.helptext import allowed, explain, nearest, paths, show
+from sim.helptext import conf_folder as conf_folder
+from sim.schema import MAX_POINTS, Config
+
+#: An override of the design's factors; and values that give a whole factor (by the dots in its key), or all its levels.
+_FACTOR = re.compile(r"\+{0,2}(design\.factors(?:\.[^=]*)?)=(.*)", re.DOTALL)
+_WHOLE = {2: re.compile(r"(?s)\{.*\bpath\b"), 3: re.compile(r"(?s)\[|\{(?=.*\blow\b)(?=.*\bhigh\b)(?=.*\bn\b)")}
+_HYDRA_ITSELF = ("hydra._internal.", "hydra_plugins.", "logging.", "colorlog.")
+_LISTS = ("linspace", "logspace", "arange")
+_NO_KEY = "there is no such key."
+#: What Hydra and OmegaConf say -> what is wrong with a key.
+_SAID = (
+    (r"Could not override '(?P<key>experiment)'\. No match", "an experiment is added with a plus, +experiment=NAME."),
+    (r"Could not (override|delete).*?'/?(?P<key>[^']*)'", _NO_KEY),
+    (r"(Could not append.*?'|Multiple values for )(?P<key>[\w./@]*\w)", "has a value already; write it without the plus."),
+    (r"(Ambiguous value for argument|Sweep parameters) '\+*(?P<key>[^=]*)", "takes one value; several need --multirun."),
+    (r"In '(?P<key>[^']*)': ConfigTypeError|Error merging override \+*(?P<word>[^=]*)", "lists and mappings do not merge."),
+    (r"resolving interpolation: (?P<it>.*?)( full_key.*|$)", "{it}"),
+    (r"Interpolation key '(?P<it>[^']*)'", f"{{it}}: {_NO_KEY}"),
+    (r"Unsupported interpolation type (?P<it>\S*)", f"there is no function {{it}}; known are {', '.join(_LISTS)}."),
+    (r"Config group override must be", "must be the name of one of the group's choices; --help lists them."),
+    (r"Recursive interpolation", "the value refers to itself."),
+)
+
+
+def validate(raw: DictConfig | Mapping[str, Any]) -> Config:
+    """Check a whole config.
+
+    Parameters
+    ----------
+    raw : nested keys and values, as composed by Hydra or as plain data; interpolations are resolved.
+
+    Returns
+    -------
+    Config : typed, in range and frozen. Whether the design's factors fit is for `sim.design.points` to say.
+
+    Raises
+    ------
+    ConfigError : an unknown key, a value that is not allowed, an interpolation that cannot be resolved.
+    """
+    register_resolvers()
+    with explained():
+        tree = _data(OmegaConf.to_container(raw, resolve=True) if isinstance(raw, DictConfig) else raw, "")
+    try:
+        return Config.model_validate(tree)
+    except ValidationError as error:
+        raise ConfigError(explain(error, tree)) from None
+
+
+def compose(overrides: Sequence[str] = ()) -> Config:
+    """The config that a command line of overrides makes.
+
+    Parameters
+    ----------
+    overrides : as for ``python -m sim.run``; ``hydra.searchpath=[file:///path]`` adds a folder of one's own experiments.
+
+    Raises
+    ------
+    ConfigError : anything wrong with the overrides, the files they name, or the values.
+
+    Examples
+    --------
+    >>> compose(["population.partners=3"]).population.partners
+    3
+    """
+    return validate(_composed(overrides))
+
+
+def from_mapping(differences: Mapping[str, Any] | None = None) -> Config:
+    """The defaults with differences given as data.
+
+    Parameters
+    ----------
+    differences : nested or dotted keys (``{"population": {"partners": 3}, "context.trust.mean": 0.8}``). A group's name
+        with a word chooses (``{"design": "factorial", "experiment": "sweep"}``). Mappings merge key by key, all else
+        replaces; so do levels given whole. Where a key is given twice, the later one holds.
+
+    Raises
+    ------
+    ConfigError : an unknown key or choice, a value that is not allowed.
+    """
+    given = differences or {}
+    chosen = {k: v for k, v in given.items() if isinstance(v, str) and k in _groups()}
+    tree = _composed([f"{'+' * (k == 'experiment')}{k}={v}" for k, v in chosen.items()])
+    for key, value in given.items():
+        if key not in chosen:
+            for name in reversed(str(key).split(".")):
+                value = {name: value}
+            tree = _merged(tree, value, "")
+    return validate(tree)
+
+
+def resolved(config: Config) -> dict[str, Any]:
+    """Every key and its value, flat and JSON-able: ``{"population.partners": 2, ...}``, in the order of the schema.
+
+    ``from_mapping(resolved(config))`` is `config` again.
+    """
+    return dict(_flat(config.model_dump(mode="json"), ""))
+
+
+def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
+    for name, value in tree.items():
+        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [(f"{prefix}{name}", value)]
+        yield from inner
+
+
+def prepared(argv: Sequence[str]) -> list[str]:
+    """A command line as Hydra takes it, once every job of it has been composed and checked.
+
+    Parameters
+    ----------
+    argv : flags and overrides, without the program's name. Flags that only print (``--cfg``) show values that are refused.
+
+    Raises
+    ------
+    ConfigError : a job is refused; nothing has been run.
+    """
+    flags, _ = get_args_parser().parse_known_args(list(argv))
+    folder = [f"hydra.searchpath=[file://{Path(flags.config_dir).absolute()}]"] if flags.config_dir else []
+    if not (flags.hydra_help or flags.shell_completion or flags.config_path or flags.config_name):
+        for job in jobs(flags.overrides) if flags.multirun else [flags.overrides]:
+            (_composed if flags.cfg or flags.info else compose)([*job, *folder])
+    return arguments(argv)
+
+
+def jobs(overrides: Sequence[str]) -> Iterable[tuple[str, ...]]:
+    """The overrides of each job of a ``--multirun``, in order; errors as `compose`."""
+    with _hydra(overrides) as loader:
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+        words = {o.input_line: o.sweep_string_iterator() for o in parsed if o.is_sweep_override()}
+        return itertools.product(
+            *([f"{w.partition('=')[0]}={v}" for v in words[w]] if w in words else [w] for w in overrides)
+        )
+
+
+def arguments(words: Sequence[str]) -> list[str]:
+    """Overrides as Hydra takes them: a factor may be new without a plus; it, or its levels, may change form.
+
+    Hydra merges ``{low, high, n}`` with another mapping and refuses a list; so the old value is cleared first.
+    """
+    found: list[str] = []
+    for word in words:
+        match = _FACTOR.fullmatch(word)
+        key, value = match.groups() if match else ("", "")
+        if (whole := _WHOLE.get(key.count("."))) and whole.match(value):
+            found += [f"++{key}=0", f"{key}={value}"]
+        else:
+            found.append(f"++{key}={value}" if match else word)
+    return found
+
+
+@contextlib.contextmanager
+def _hydra(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
+    """Hydra on the config folder, leaving any other use of it in the process as it was."""
+    here = GlobalHydra.instance()
+    before, here.hydra = here.hydra, None
+    try:
+        with explained(overrides), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+            yield GlobalHydra.instance().config_loader()
+    finally:
+        GlobalHydra.instance().hydra = before
+
+
+def _composed(overrides: Sequence[str]) -> Any:
+    register_resolvers()
+    with _hydra(overrides):
+        tree = hydra.compose("config", arguments(overrides), return_hydra_config=True)
+        _check_hydra(OmegaConf.to_container(tree.hydra), "hydra")
+        return OmegaConf.to_container(OmegaConf.masked_copy(tree, [str(k) for k in tree if k != "hydra"]), resolve=True)
+
+
+def _check_hydra(tree: Any, key: str) -> None:
+    """Hydra's own settings name no program of a user's."""
+    for name, value in tree.items() if isinstance(tree, dict) else ():
+        program = name in ("_target_", "()", "class") and not str(value).startswith(_HYDRA_ITSELF)
+        if program or (name == "callbacks" and value):
+            raise ConfigError(f"{key}.{name} = {show(value)}: {_NO_KEY} A config runs no programs.")
+        _check_hydra(value, f"{key}.{name}")
+
+
+def _data(value: Any, key: str) -> Any:
+    """Plain data: arrays and ranges as lists, paths and names as text."""
+    if isinstance(value, Mapping):
+        if "_target_" in value:
+            raise ConfigError(f"{f'{key}._target_'.lstrip('.')} = {show(value['_target_'])}: {_NO_KEY}")
+        return {str(k): _data(v, f"{key}.{show(k)}".lstrip(".")) for k, v in value.items()}
+    value = value.tolist() if hasattr(value, "tolist") else value
+    if isinstance(value, list | tuple | range):
+        return [_data(v, f"{key}[{k}]") for k, v in enumerate(value)]
+    if value is None or isinstance(value, str | int | float | Path):
+        return str(value) if isinstance(value, Path) else value
+    raise ConfigError(f"{key} = {show(value)}: must be a number, a word, true, false, null, a list or a mapping.")
+
+
+def _merged(base: Any, new: Any, key: str) -> Any:
+    """`new` over `base`, key by key."""
+    whole = key.endswith(".levels") and isinstance(new, Mapping) and {"low", "high", "n"} <= set(new)
+    if whole or not (isinstance(base, Mapping) and isinstance(new, Mapping)):
+        return new
+    return {**base, **{k: _merged(base.get(k), v, f"{key}.{k}") for k, v in new.items()}}
+
+
+def register_resolvers() -> None:
+    """Make ``${linspace:a,b,n}``, ``${logspace:a,b,n}`` and ``${arange:a,b,step}`` known; they serve in any list.
+
+    linspace, logspace: n values from a to b, both included; logspace takes the end *values*, above 0, and spaces
+    geometrically. arange: a, a + step, ... up to b, left out; whole numbers where all three are. 12 significant digits.
+    """
+    for name in _LISTS:
+        OmegaConf.register_new_resolver(name, lambda *numbers, name=name: _list(name, numbers), replace=True)
+
+
+def _list(name: str, numbers: Sequence[Any]) -> list[float]:
+    call = f"${{{name}:{','.join(map(show, numbers))}}}"
+    if len(numbers) != 3 or not all(type(x) in (int, float) and abs(x) < 1e300 for x in numbers):
+        raise ConfigError(f"{call}: must be {name}:a,b,{'step' if name == 'arange' else 'n'}, three finite numbers.")
+    a, b, n = numbers
+    if name != "arange":
+        if n != int(n) or not 1 <= n <= MAX_POINTS:
+            raise ConfigError(f"{call}: n must be a whole number in [1, {MAX_POINTS}].")
+        if name == "logspace" and min(a, b) <= 0:
+            raise ConfigError(f"{call}: a and b are the end values and must be above 0.")
+        return spaced(float(a), float(b), int(n), "log" if name == "logspace" else "linear")
+    if not 0 < ((b - a) / n if n else 0) <= MAX_POINTS:
+        raise ConfigError(f"{call}: step must lead from a towards b in at most {MAX_POINTS} steps.")
+    if all(isinstance(x, int) for x in numbers):
+        return list(range(a, b, n))
+    # A count that is whole but for rounding is whole: 0.3 / 0.1 is 3, so that arange:0,0.3,0.1 ends at 0.2.
+    return [tidy(a + k * n, 1e-12 * max(abs(a), abs(b))) for k in range(math.ceil(round((b - a) / n, 9)))]
+
+
+@contextlib.contextmanager
+def explained(overrides: Sequence[str] = ()) -> Iterator[None]:
+    """Turn what Hydra, OmegaConf and YAML raise in the block into one `ConfigError`; errors of a job of Hydra's pass.
+
+    Parameters
+    ----------
+    overrides : the words in question, for the message.
+    """
+    try:
+        yield
+    except Exception as error:
+        if isinstance(error, ConfigError) or "run_job" in {f.name for f in traceback.extract_tb(error.__traceback__)}:
+            raise
+        raise ConfigError(_message(error, overrides)) from None
+
+
+def _groups() -> list[str]:
+    return sorted(folder.name for folder in conf_folder().iterdir() if folder.is_dir())
+
+
+def _message(error: Exception, overrides: Sequence[str]) -> str:
+    """What is wrong, in one line: the key, its value, what is allowed, the nearest name."""
+    text = " ".join(str(error).split())
+    if isinstance(error, OverrideParseException):
+        return f"{show(error.override)}: cannot be read as key=value; check brackets, quotes and commas."
+    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark):
+        return f"{mark.name}, line {mark.line + 1}: not valid YAML, {error.problem}."
+    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
+        group, _, name = str(error.missing_cfg_file).rpartition("/")
+        options = sorted(error.options or [])
+        return f"{group or 'config'} = {name}: must be one of {', '.join(options)}.{nearest(name, options)}"
+    given = {word.lstrip("+~").partition("=")[0]: word.partition("=")[2] for word in overrides}
+    below = str(getattr(error.__cause__ or error, "full_key", None) or next((k for k in given if k in _groups()), ""))
+    if "Error merging override" in text and (field := paths().get(below)):
+        return f"{below} = {show(given.get(below))}: must be {allowed(field.annotation, field.metadata)}."
+    for pattern, said in _SAID:
+        if match := re.search(pattern, text):
+            found = match.groupdict("")
+            it, key = found.get("it", ""), found.get("key") or found.get("word") or below
+            if it.startswith("${"):
+                return f"{below} = {it}"
+            key = below if below.startswith(f"{key}.") else key
+            hint = nearest(it or key, [*paths(), *_groups()]) if said.endswith(_NO_KEY) else ""
+            return f"{key}{f' = {show(given[key])}' if given.get(key) else ''}: {said.format(it=it)}{hint}"
+    return f"{show(' '.join(key for key in overrides if not key.startswith('hydra.')))}: {text}."

@@ -1,0 +1,92 @@
+"""Extending a store, and putting right what a run that died left behind.
+
+An extended store is built aside (``.<name>.extending``) from the finished points of the old one and changes places with
+it when it is done, so a finished point is never rewritten where it stands.
+"""
+
+from __future__ import annotations
+
+import os
+import shutil
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+
+from sim.place import siblings
+from sim.store import TALLY, Store, read, runs
+
+
+def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequence[int]) -> None:
+    """Copy finished points, by label of period and proposition, to other indices of another store; then mark them."""
+    periods = np.searchsorted(target.grid, source.grid)
+    propositions = [target.propositions.index(p) for p in source.propositions]
+    size = max(source.chunk, 1)
+    for start in range(0, len(indices), size):
+        here, there = list(indices[start : start + size]), list(to[start : start + size])
+        for name, array in source.arrays.items():
+            if (
+                name in ("done", f"{TALLY}/period")
+                or array.attrs["_ARRAY_DIMENSIONS"][0] != "point"
+                or name in source.factors
+            ):
+                continue
+            values = np.concatenate([array[first:last] for _, first, last in runs(here)])
+            dims = array.attrs["_ARRAY_DIMENSIONS"]
+            for dim, where in (("period", periods), ("proposition", propositions)):
+                if dim in dims:
+                    axis, length = dims.index(dim), len(target.grid if dim == "period" else target.propositions)
+                    empty = np.nan if dim == "period" and values.dtype.kind == "f" else 0
+                    wide = np.full((*values.shape[:axis], length, *values.shape[axis + 1 :]), empty, values.dtype)
+                    wide[(slice(None),) * axis + (where,)] = values
+                    values = wide
+            for at, first, last in runs(there):
+                target.arrays[name][first:last] = values[at : at + last - first]
+        target.mark(there)
+
+
+def clear(path: Path) -> None:
+    """Remove a folder if it is there."""
+    if os.path.lexists(path):
+        shutil.rmtree(path)
+
+
+def place(built: Path, path: Path) -> None:
+    """Put a store that was built aside where it belongs; what was there is removed after."""
+    previous = siblings(path)[2]
+    clear(previous)
+    if path.exists():
+        os.rename(path, previous)
+    os.rename(built, path)
+    clear(previous)
+
+
+def recover(path: Path) -> None:
+    """Bring a place back into order after a run died: finish a swap, keep what an extension has done, drop the rest."""
+    new, extending, previous = siblings(path)
+    clear(new)
+    if previous.exists():
+        if not path.exists():
+            os.rename(previous, path)
+        else:
+            clear(previous)
+    for left in path.rglob("*.partial") if path.exists() else ():
+        left.unlink()
+    if not extending.exists():
+        return
+    bigger, old = read(extending, "r+"), read(path)
+    if bigger is None or old is None:
+        clear(extending)
+        return
+    for left in extending.rglob("*.partial"):
+        left.unlink()
+    settle(old, bigger)
+
+
+def settle(old: Store, bigger: Store) -> None:
+    """End an extension, complete or not: take over from the old store what was not redone, then let them change places."""
+    done = bigger.done
+    kept = [k for k in np.flatnonzero(old.done).tolist() if not done[k]]
+    copy_points(old, bigger, kept, kept)
+    bigger.note()
+    place(bigger.path, old.path)

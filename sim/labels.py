@@ -1,0 +1,145 @@
+"""Tallies -> labelled dataset: means, standard errors, coordinates and attributes."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from sim.design import Point, theory_of
+from sim.recording import own_periods, period_grid, recorded_names
+from sim.schema import Config
+from sim.tallies import Tallies
+from sim.theory import labels, response_labels
+from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, columns_of
+
+if TYPE_CHECKING:
+    import xarray as xr
+
+
+def proposition_labels(points: Sequence[Point]) -> tuple[str, ...]:
+    """The ``proposition`` coordinate of a design: the labels of all its theories."""
+    names = {p.parameters.response.theory_mix for p in points}
+    return labels([theory_of(p.parameters) for p in points if p.parameters.response.theory_mix in names])
+
+
+def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    """Mean and standard error of tallied integers: `sums` uint64 (2 words, ..., 2), `number` broadcasts to the rest."""
+    from sim.moments import moments
+
+    shape = sums.shape[1:-1]
+    flat = [np.ascontiguousarray(sums[word, ..., moment]).reshape(-1) for moment in (0, 1) for word in (0, 1)]
+    count = np.ascontiguousarray(np.broadcast_to(number, shape)).reshape(-1).astype(np.int64)
+    mean, error = np.empty(count.size), np.empty(count.size)
+    moments(count, *flat, mean, error)
+    return mean.reshape(shape), error.reshape(shape)
+
+
+def values_of(
+    points: Sequence[Point], tallies: Sequence[Tallies], grid: np.ndarray, propositions: Sequence[str], config: Config
+) -> dict[str, np.ndarray]:
+    """Labelled values of some points, as arrays with the points first.
+
+    Parameters
+    ----------
+    points, tallies : the points and their tallies, in one order.
+    grid, propositions : the ``period`` and ``proposition`` coordinates.
+
+    Returns
+    -------
+    dict : name -> float64 or int64 array with the dims of `sim.variables`, ``point`` first.
+    """
+    period = np.stack([t.period for t in tallies], axis=1)
+    total = np.stack([t.point for t in tallies], axis=1)
+    alliances = np.array([t.alliances for t in tallies], np.int64)
+    partners = np.array([p.parameters.population.partners for p in points], np.float64)
+    scales = {"fixed": np.full(len(points), float(FIXED)), "one": np.ones(len(points)), "partners": partners,
+              "pairs": partners * (partners - 1) / 2}  # fmt: skip
+    every = config.output.every
+    own = np.stack([np.isin(grid, own_periods(p.parameters.population.periods, every)) for p in points])
+    values: dict[str, np.ndarray] = {"alliances": alliances}
+    for name in recorded_names(config):
+        v = BY_NAME[name]
+        by_period, columns = columns_of(name)
+        if name == "response_count":
+            values[name] = _responses(points, total[:, :, columns], alliances, propositions)
+            continue
+        sums = (period[:, :, :, columns] if by_period else total[:, :, columns]).copy()
+        n = alliances.reshape(-1, *[1] * (sums.ndim - 3))
+        if v.number is not None:
+            n = period[0, :, :, columns_of(v.number)[1], 0].astype(np.int64)
+            values[v.number] = n[..., 0]
+        mean, error = _moments(n, sums)
+        scale = scales[v.scale].reshape(-1, *[1] * (mean.ndim - 1))
+        results = {name: mean / scale, f"{name}_se": error / scale}
+        for key, array in results.items():
+            if by_period:
+                array[~own] = np.nan
+                if v.kind == "outcome":
+                    array[:, grid == 0] = np.nan
+            values[key] = array if len(v.dims) > by_period else array[..., 0]
+    return values
+
+
+def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
+    counts = np.zeros((len(points), len(propositions)))
+    total = sums[1, ..., 0].astype(np.float64) * 2.0**64 + sums[0, ..., 0].astype(np.float64)
+    for k, point in enumerate(points):
+        where = [propositions.index(label) for label in response_labels(theory_of(point.parameters))]
+        np.add.at(counts[k], where, total[k])
+    return np.asarray(counts / alliances[:, None])
+
+
+def attributes_of(name: str) -> dict[str, str]:
+    """units, long_name, description and source of a variable, coordinate or count."""
+    if name in BY_NAME:
+        v = BY_NAME[name]
+        return {"units": v.units, "long_name": v.long_name, "description": v.description, "source": v.source}
+    if name.endswith("_se") and name[:-3] in BY_NAME:
+        v = BY_NAME[name[:-3]]
+        text = f"Monte Carlo standard error of {v.name}: sd / sqrt(n), n the contributing alliances."
+        return {"units": v.units, "long_name": f"standard error of {v.long_name}", "description": text, "source": v.source}
+    if name in NUMBERS:
+        return {"units": "alliances", "long_name": NUMBERS[name], "description": f"Number of {NUMBERS[name]}."}
+    if name == "alliances":
+        return {"units": "alliances", "long_name": "alliances simulated", "description": "Alliances simulated at the point."}
+    if name == "bin_left":
+        return {"units": "1", "long_name": "left edge of a bin", "description": "Bins are right-open but the last."}
+    return {"units": "period" if name == "period" else "1", "long_name": DIMS[name], "description": DIMS[name] + "."}
+
+
+def dims_of(name: str) -> tuple[str, ...]:
+    """Dims of a labelled variable, ``point`` first."""
+    if name in NUMBERS:
+        return ("point", "period")
+    return ("point", *BY_NAME[name.removesuffix("_se")].dims) if name != "alliances" else ("point",)
+
+
+def coordinates(
+    points: Sequence[Point], grid: np.ndarray, propositions: Sequence[str], config: Config
+) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
+    """Coordinates of a dataset: one per factor on ``point``, and those of the dims in use, with attributes."""
+    used = {d for name in recorded_names(config) for d in dims_of(name)}
+    coords: dict[str, tuple[str, np.ndarray, dict[str, str]]] = {}
+    for label, factor in config.design.factors.items():
+        keys = ", ".join([factor.path] if isinstance(factor.path, str) else factor.path)
+        attrs = {"units": "1", "long_name": label, "description": f"Factor of the design, sets {keys}."}
+        coords[label] = ("point", np.array([p.labels[label] for p in points]), attrs)
+    fixed: dict[str, Sequence[object] | np.ndarray] = {**COORDS, "period": grid, "proposition": propositions}
+    for dim, labels_ in fixed.items():
+        if dim in used:
+            coords[dim] = (dim, np.array(labels_), attributes_of(dim))
+    if "bin" in used:
+        coords["bin_left"] = ("bin", np.array(BIN_LEFT), attributes_of("bin_left"))
+    return coords
+
+
+def dataset(points: Sequence[Point], tallies: Sequence[Tallies], config: Config) -> xr.Dataset:
+    """Labelled dataset of complete points, in memory."""
+    import xarray as xr
+
+    grid, propositions = period_grid(points, config.output.every), proposition_labels(points)
+    values = values_of(points, tallies, grid, propositions, config)
+    data = {name: (dims_of(name), array, attributes_of(name)) for name, array in values.items()}
+    return xr.Dataset(data, coords=coordinates(points, grid, propositions, config))

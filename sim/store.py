@@ -1,0 +1,248 @@
+"""The life of a store: create from a template, write regions, say what is missing, open.
+
+One Zarr (format 2) folder, written by the driver alone. The root group is the labelled dataset; the group ``tally``
+holds the integer sums it is computed from; ``done`` marks a point and is written after everything it vouches for.
+A store is built aside and renamed into place. Chunks are replaced whole.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import numcodecs
+import numpy as np
+import zarr
+
+from sim.design import ConfigError, canonical
+from sim.labels import attributes_of, dims_of
+from sim.provenance import PROGRAM, STORE_VERSION, now
+from sim.recording import recorded_names
+from sim.schema import Config
+from sim.tallies import Tallies
+from sim.variables import BY_NAME, PERIOD_COLUMNS, POINT_COLUMNS
+
+TALLY = "tally"
+_TALLIES = {"by_period": ("point", "period", "period_column", "moment"), "by_run": ("point", "run_column", "moment")}
+_HIGH = "_high"
+_CODEC = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store.
+
+    Attributes
+    ----------
+    path : its folder.  group : the Zarr group, opened for reading or writing.
+    """
+
+    path: Path
+    group: Any
+
+    @cached_property
+    def arrays(self) -> dict[str, Any]:
+        """Every array of the root group, and those of the tallies as ``tally/<name>``, kept open."""
+        found = dict(self.group.arrays())
+        found |= {f"{TALLY}/{name}": array for name, array in self.group[TALLY].arrays()}
+        return found
+
+    @property
+    def attrs(self) -> dict[str, Any]:
+        """Attributes of the store."""
+        return dict(self.group.attrs)
+
+    @property
+    def done(self) -> np.ndarray:
+        """int8 (point): 1 where a point is finished."""
+        return np.asarray(self.arrays["done"][:])
+
+    @property
+    def alliances(self) -> np.ndarray:
+        """int64 (point): alliances of each finished point, 0 elsewhere."""
+        return np.where(self.done == 1, self.arrays["alliances"][:], 0)
+
+    @property
+    def chunk(self) -> int:
+        """Points per chunk."""
+        return int(self.arrays["alliances"].chunks[0])
+
+    @property
+    def grid(self) -> np.ndarray:
+        """The ``period`` coordinate (every store has one: tallies are by period)."""
+        return np.asarray(self.group[TALLY]["period"][:])
+
+    @property
+    def propositions(self) -> tuple[str, ...]:
+        """The ``proposition`` coordinate of the tallies."""
+        return tuple(json.loads(self.attrs["propositions"]))
+
+    @property
+    def factors(self) -> dict[str, np.ndarray]:
+        """Coordinate of each factor on ``point``."""
+        return {label: np.asarray(self.arrays[label][:]) for label in json.loads(self.attrs["factors"])}
+
+    @cached_property
+    def index(self) -> dict[str, int]:
+        """Identity of a point, as `sim.design.Point.identity` has it, -> its index."""
+        columns = {label: values.tolist() for label, values in self.factors.items()}
+        rows = range(int(self.arrays["done"].shape[0]))
+        plain = {label: [float(v) if isinstance(v, int) else v for v in values] for label, values in columns.items()}
+        return {canonical({label: values[k] for label, values in plain.items()}): k for k in rows}
+
+    def tallies(self, index: int) -> Tallies:
+        """Tallies of a finished point, all columns (those not recorded are 0).
+
+        Raises
+        ------
+        ConfigError : a file of the store that holds them is gone.
+        """
+        parts = []
+        for name, dims in _TALLIES.items():
+            if not (self.path / TALLY / name / ".".join([str(index // self.chunk), *["0"] * (len(dims) - 1)])).exists():
+                raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
+        for name, columns in (("by_period", PERIOD_COLUMNS), ("by_run", POINT_COLUMNS)):
+            where = _column_index(columns, self.group[TALLY][f"{_kind(name)}_column"][:])
+            words = [self.arrays[f"{TALLY}/{name}{word}"][index] for word in ("", _HIGH)]
+            full = np.zeros((2, *words[0].shape[:-2], len(columns), 2), np.uint64)
+            full[..., where, :] = np.stack(words)
+            parts.append(full)
+        return Tallies(parts[0], parts[1], int(self.arrays["alliances"][index]))
+
+    def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], tallies: Sequence[Tallies]) -> None:
+        """Write finished points: values and tallies first, the mark last.
+
+        Parameters
+        ----------
+        indices : points, ascending.  values : as `sim.labels.values_of` returns them, points in that order.
+        """
+        data = dict(values)
+        for name, columns in (("by_period", PERIOD_COLUMNS), ("by_run", POINT_COLUMNS)):
+            where = _column_index(columns, self.group[TALLY][f"{_kind(name)}_column"][:])
+            stacked = np.stack([t.period if name == "by_period" else t.point for t in tallies], axis=1)[..., where, :]
+            data[f"{TALLY}/{name}"], data[f"{TALLY}/{name}{_HIGH}"] = stacked[0], stacked[1]
+        for name, array in data.items():
+            for at, start, stop in runs(indices):
+                self.arrays[name][start:stop] = array[at : at + stop - start]
+        self.mark(indices)
+
+    def mark(self, indices: Sequence[int]) -> None:
+        """Vouch for points."""
+        done = self.done
+        done[list(indices)] = 1
+        self.arrays["done"][:] = done
+
+    def note(self, **attributes: Any) -> None:
+        """Set attributes and publish the metadata."""
+        self.group.attrs.update({**attributes, "updated": now()})
+        zarr.consolidate_metadata(str(self.path), zarr_format=2)
+
+
+def _kind(name: str) -> str:
+    return "period" if name == "by_period" else "run"
+
+
+def column_labels(columns: Sequence[tuple[str, str]], names: Sequence[str]) -> list[str]:
+    """Names of the tally columns that the recorded variables need."""
+    numbers = {BY_NAME[n].number for n in names}
+    return [f"{v}[{label}]" if label else v for v, label in columns if v in names or v in numbers]
+
+
+def _column_index(columns: Sequence[tuple[str, str]], labels: Any) -> list[int]:
+    every = {f"{v}[{label}]" if label else v: k for k, (v, label) in enumerate(columns)}
+    return [every[str(label)] for label in labels]
+
+
+def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Runs of consecutive indices: (position in `indices`, start, stop)."""
+    runs: list[tuple[int, int, int]] = []
+    for at, index in enumerate(indices):
+        if runs and runs[-1][2] == index:
+            runs[-1] = (runs[-1][0], runs[-1][1], index + 1)
+        else:
+            runs.append((at, index, index + 1))
+    return runs
+
+
+def create(
+    folder: Path, coords: Mapping[str, tuple[Any, np.ndarray, dict[str, str]]], grid: np.ndarray,
+    propositions: Sequence[str], config: Config, attrs: Mapping[str, Any], points: int, chunk: int,
+) -> Store:  # fmt: skip
+    """Lay out an empty store in a new folder.
+
+    Parameters
+    ----------
+    coords : as `sim.labels.coordinates` returns them.  attrs : attributes of the root.
+    points, chunk : number of points, and how many share a chunk.
+    """
+    group = zarr.open_group(str(folder), mode="w-", zarr_format=2, attributes={"program": PROGRAM})
+    names = recorded_names(config)
+    labels = {"period_column": column_labels(PERIOD_COLUMNS, names), "run_column": column_labels(POINT_COLUMNS, names)}
+    lengths = {"point": points, "period": len(grid), "moment": 2} | {dim: len(found) for dim, found in labels.items()}
+    lengths |= {name: len(values) for name, (dims, values, _) in coords.items() if name == dims}
+
+    def array(
+        where: Any, name: str, dims: Sequence[str], dtype: Any, attributes: Mapping[str, str], whole: bool = False
+    ) -> Any:
+        shape = tuple(lengths[d] for d in dims)
+        chunks = tuple(max(1, min(chunk, n) if d == "point" and not whole else n) for d, n in zip(dims, shape, strict=True))
+        # Integers carry no fill value: readers would take it for "missing".
+        fill = np.nan if np.issubdtype(dtype, np.floating) else None
+        return where.create_array(
+            name, shape=shape, chunks=chunks, dtype=dtype, fill_value=fill, compressors=_CODEC,
+            attributes={"_ARRAY_DIMENSIONS": list(dims), **attributes},
+        )  # fmt: skip
+
+    for name, (dims, values, attributes) in coords.items():
+        array(group, name, [dims], values.dtype, attributes, whole=True)[:] = values
+    for name in names:
+        v = BY_NAME[name]
+        for key in [name, *([f"{name}_se"] if v.error else []), *([v.number] if v.number else [])]:
+            kind = "i8" if key == v.number else "f8"
+            array(group, key, dims_of(key), np.dtype(kind), attributes_of(key))
+    counted = array(group, "alliances", ["point"], np.dtype("i8"), attributes_of("alliances"))
+    counted[:] = np.zeros(points, np.int64)
+    mark = {"units": "1", "long_name": "finished", "description": "1 where a point is finished; its values are complete."}
+    array(group, "done", ["point"], np.dtype("i1"), mark, whole=True)[:] = np.zeros(points, np.int8)
+    tally = group.create_group(TALLY)
+    array(tally, "period", ["period"], grid.dtype, attributes_of("period"))[:] = grid
+    for dim, found in labels.items():
+        array(tally, dim, [dim], np.array(found).dtype, {"long_name": "tallied quantity"})[:] = np.array(found)
+    array(tally, "moment", ["moment"], np.dtype("<U6"), {"long_name": "sum, or sum of squares"})[:] = ["sum", "square"]
+    for name, dims in _TALLIES.items():
+        for word, text in (("", "low"), (_HIGH, "high")):
+            about = {"long_name": f"{text} 64 bits of the integer sums over alliances; reals in steps of 2^-20"}
+            array(tally, f"{name}{word}", dims, np.dtype("u8"), about)
+    extra = [name for name, (dims, _, _) in coords.items() if name != dims]
+    factors = [name for name in extra if name != "bin_left"]
+    kept = {"factors": json.dumps(factors), "propositions": json.dumps(list(propositions))}
+    group.attrs.update({**attrs, **kept, **({"coordinates": " ".join(extra)} if extra else {})})
+    zarr.consolidate_metadata(str(folder), zarr_format=2)
+    return Store(folder, group)
+
+
+def read(path: Path, mode: str = "r") -> Store | None:
+    """Open a store of this program, or None where the folder is something else."""
+    try:
+        group = zarr.open_group(str(path), mode=mode, zarr_format=2, use_consolidated=False)
+        ours = group.attrs.get("program") == PROGRAM
+    except (FileNotFoundError, ValueError, KeyError, OSError):
+        return None
+    if not ours:
+        return None
+    if "store_version" not in group.attrs:
+        return None
+    if group.attrs["store_version"] != STORE_VERSION:
+        raise ConfigError(
+            f"{path} was written in store format {group.attrs['store_version']}; this version reads format {STORE_VERSION}. "
+            "Use another output.path, or the version named in its attribute `source`."
+        )
+    found = Store(path, group)
+    needed = {"done", "alliances", *(f"{TALLY}/{name}{word}" for name in _TALLIES for word in ("", _HIGH))}
+    if TALLY not in group or not needed <= set(found.arrays):
+        raise ConfigError(f"{path} is damaged: a part is missing. Choose another output.path, or remove the folder.")
+    return found

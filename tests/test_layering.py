@@ -1,0 +1,88 @@
+"""One way down, no way back: a module imports only from the layers below it."""
+
+from __future__ import annotations
+
+import ast
+from pathlib import Path
+
+import pytest
+
+SIM = Path(__file__).parent.parent / "sim"
+
+#: Bottom to top; modules of a row may import each other only to the left.
+LAYERS = [
+    ["strategies", "jit"],
+    ["variables", "rng", "equations"],
+    ["schema", "theory", "helptext", "rows"],
+    ["tally_rows", "design", "tallies", "moments"],
+    ["kernel", "recording", "provenance"],
+    ["blocks", "labels"],
+    ["exact", "plan", "store"],
+    ["place", "extension", "executor", "progress"],
+    ["collect", "experiment"],
+    ["config"],
+    ["api", "info", "run"],
+    ["__init__"],
+]
+ORDER = [name for layer in LAYERS for name in layer]
+
+
+def imports_of(path: Path) -> set[str]:
+    found: set[str] = set()
+    for node in ast.walk(ast.parse(path.read_text())):
+        if isinstance(node, ast.ImportFrom) and node.module:
+            if node.module == "sim":
+                found |= {alias.name for alias in node.names if (SIM / f"{alias.name}.py").exists()}
+            elif node.module.startswith("sim."):
+                found.add(node.module.split(".")[1])
+            elif node.module.split(".")[0] in ("analysis", "hydra", "omegaconf"):
+                found.add(node.module.split(".")[0])
+        if isinstance(node, ast.Import):
+            for alias in node.names:
+                root, *rest = alias.name.split(".")
+                if root == "sim" and rest:
+                    found.add(rest[0])
+                if root in ("analysis", "hydra", "omegaconf"):
+                    found.add(root)
+    return found
+
+
+@pytest.mark.parametrize("path", sorted(SIM.glob("*.py")), ids=lambda p: p.stem)
+def test_layering__a_module_imports_only_from_below(path):
+    assert path.stem in ORDER, f"{path.stem} has no layer"
+    below = set(ORDER[: ORDER.index(path.stem)])
+    ours = {name for name in imports_of(path) if name not in ("analysis", "hydra", "omegaconf")}
+    assert ours <= below, f"{path.stem} imports {sorted(ours - below)}"
+
+
+def test_layering__only_config_helptext_and_run_know_hydra():
+    knowing = {path.stem for path in SIM.glob("*.py") if imports_of(path) & {"hydra", "omegaconf"}}
+    assert knowing <= {"config", "helptext", "run"}
+
+
+def test_layering__only_run_imports_analysis():
+    assert {path.stem for path in SIM.glob("*.py") if "analysis" in imports_of(path)} == {"run"}
+
+
+def test_layering__no_module_is_named_like_a_function_of_the_package():
+    import sim
+
+    assert not {path.stem for path in SIM.glob("*.py")} & set(sim.__all__)
+
+
+def test_layering__analysis_reads_datasets_only():
+    for path in (SIM.parent / "analysis").glob("*.py"):
+        assert imports_of(path) - {"analysis"} <= {"variables", "strategies"}, path.name
+
+
+def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
+    """Else an edit would go on using stale machine code."""
+    from sim.jit import SOURCES
+
+    needed, queue = set(), ["kernel", "moments"]
+    while queue:
+        name = queue.pop()
+        if name not in needed:
+            needed.add(name)
+            queue += sorted(imports_of(SIM / f"{name}.py"))
+    assert set(SOURCES) == needed

@@ -1,0 +1,474 @@
+"""Response theories against the tables of model section 4, typed out here once more; and files that must be refused."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sim.strategies import STRATEGIES
+from sim.theory import (
+    DRIVERS,
+    NEVER,
+    PACE_CLASSES,
+    PROPOSITIONS,
+    Theory,
+    TheoryError,
+    bit_planes,
+    keep_probability,
+    labels,
+    load,
+    names,
+    pace_classes,
+    parse,
+    response_labels,
+    source_of,
+)
+from sim.variables import BRANCHES
+
+CODES = {"AV": 0, "AC": 1, "CM": 2, "CP": 3, "CL": 4}
+
+# Rows: own strategy; columns: the counterpart's as seen; AV AC CM CP CL both ways. As on the page of the model.
+BARRIER = """
+    AV(5)  AV     AV      AV      AV
+    AV(5)  AC(4)  AV(3b)  AV(2b)  AV(1b)
+    AV(5)  CM     CM(3a)  CP(2a)  CP(1a)
+    AV(5)  CP     CP      AV(2b)  CP
+    AV(5)  CL     CL      CP(2a)  CP(1a)
+"""
+EMPOWERED = """
+    -  -       -       -       -
+    -  CM(6b)  CM(6b)  -       CL(6a)
+    -  -       CL(8)   CM(7b)  CL(8)
+    -  -       CM(7b)  CM(7b)  CM(7a)
+    -  -       CL(8)   CM(7a)  CL(9)
+"""
+PACE = [
+    [1, 1, 1, 1, 1],
+    [1, 1, 0.5, 1, 0.5],
+    [1, 1, 1, 1, 1],
+    [1, 1, 1, 1, 1],
+    [1, 1, 1, 4, 1],
+]
+DRIVEN_BY = {
+    "P6": {"stakes", "prior"},
+    "P7": {"trust", "orientation", "prior"},
+    "P8": {"stakes", "trust", "prior"},
+    "P9": {"trust", "orientation"},
+}
+
+
+def cells(table: str) -> list[tuple[int, str]]:
+    """(code of the target or NEVER, proposition or "") of the 25 cells."""
+    found = []
+    for word in table.split():
+        match = re.fullmatch(r"(\w\w)(?:\((\w+)\))?", word)
+        found.append((CODES[match[1]], match[2] or "") if match else (NEVER, ""))
+    assert len(found) == 25
+    return found
+
+
+# --- the theories that come with the program ---------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("cell", range(25))
+def test_larsson1998__barrier_branch(cell: int) -> None:
+    theory = load("larsson1998")
+    assert (theory.barrier[cell], theory.barrier_label[cell]) == cells(BARRIER)[cell]
+    assert theory.label(cell, BRANCHES.index("barrier")) == (cells(BARRIER)[cell][1] or "none")
+
+
+@pytest.mark.parametrize("cell", range(25))
+def test_larsson1998__empowered_branch(cell: int) -> None:
+    theory = load("larsson1998")
+    target, label = cells(EMPOWERED)[cell]
+    assert (theory.empowered[cell], theory.empowered_label[cell]) == (target, label)
+    assert theory.label(cell, BRANCHES.index("empowered")) == (label or "none")
+    if label:
+        assert PROPOSITIONS[theory.group(cell)] == f"P{label[0]}"
+
+
+@pytest.mark.parametrize("cell", range(25))
+def test_larsson1998__kept_branch_is_under_none(cell: int) -> None:
+    assert load("larsson1998").label(cell, BRANCHES.index("kept")) == "none"
+
+
+def test_larsson1998__codes_of_the_page() -> None:
+    order = ("avoidance", "accommodation", "compromise", "competition", "collaboration")
+    assert order == STRATEGIES
+    assert list(CODES.values()) == [0, 1, 2, 3, 4]
+
+
+def test_larsson1998__pace() -> None:
+    assert load("larsson1998").pace == tuple(float(p) for row in PACE for p in row)
+
+
+def test_larsson1998__handicap_of_mutual_compromise_and_deadlock() -> None:
+    theory = load("larsson1998")
+    assert theory.handicap == 0.1
+    assert [cell for cell, h in enumerate(theory.handicapped) if h] == [5 * 2 + 2, 5 * 3 + 3]
+
+
+@pytest.mark.parametrize("proposition", PROPOSITIONS)
+def test_larsson1998__drivers(proposition: str) -> None:
+    theory = load("larsson1998")
+    weights = dict(zip(DRIVERS, theory.weights[PROPOSITIONS.index(proposition)], strict=True))
+    assert weights == {driver: float(driver in DRIVEN_BY[proposition]) for driver in DRIVERS}
+    assert theory.thresholds[PROPOSITIONS.index(proposition)] == 0.5
+
+
+def test_larsson1998__begins_with_the_mix() -> None:
+    assert load("larsson1998").initial is None
+
+
+def test_barriers_only__is_larsson_without_empowerment() -> None:
+    theory, larsson = load("barriers_only"), load("larsson1998")
+    assert theory.empowered == (NEVER,) * 25
+    assert theory.empowered_label == ("",) * 25
+    assert (theory.barrier, theory.barrier_label, theory.pace) == (larsson.barrier, larsson.barrier_label, larsson.pace)
+    assert theory.initial is None
+
+
+def test_names__ship_and_load() -> None:
+    assert {"larsson1998", "barriers_only"} <= set(names())
+    for name in names():
+        assert load(name).name == name
+
+
+def test_labels__order_of_the_page() -> None:
+    expected = ("1a", "1b", "2a", "2b", "3a", "3b", "4", "5", "6a", "6b", "7a", "7b", "8", "9", "none")
+    assert labels([load("larsson1998")]) == expected
+    assert labels([load("larsson1998"), load("barriers_only")]) == expected
+    assert labels([load("barriers_only")]) == (*expected[:8], "none")
+    assert labels([]) == ("none",)
+
+
+def test_labels__are_in_natural_order() -> None:
+    text = source_of("larsson1998").replace("compromise 3a", "compromise x2")
+    text = text.replace("avoidance 3b", "avoidance 10").replace("avoidance 1b", "avoidance 2ab")
+    expected = ("1a", "2a", "2ab", "2b", "4", "5", "6a", "6b", "7a", "7b", "8", "9", "10", "x2", "none")
+    assert labels([parse(text, "mine")]) == expected
+
+
+def test_response_labels__one_for_each_column() -> None:
+    expected = [label or "none" for table in (EMPOWERED, BARRIER) for _, label in cells(table)] + ["none"] * 25
+    assert response_labels(load("larsson1998")) == expected
+
+
+@pytest.mark.parametrize(
+    ("reconsideration", "pace", "kept"),
+    [(0.25, 1, 0.75), (0.25, 4, 0.31640625), (0.75, 0.5, 0.5), (0, 4, 1), (1, 1, 0), (1, 0, 1), (0.5, 0, 1)],
+)
+def test_keep_probability__is_a_power(reconsideration: float, pace: float, kept: float) -> None:
+    assert keep_probability(reconsideration, pace) == kept
+
+
+# --- bit planes --------------------------------------------------------------------------------------------------------
+
+
+def unpacked(planes: np.ndarray, first: int, count: int) -> list[int]:
+    """Codes of the 25 cells from some of the planes."""
+    return [sum((int(planes[first + k]) >> cell & 1) << k for k in range(count)) for cell in range(25)]
+
+
+def check_planes(theory: Theory) -> None:
+    planes = bit_planes(theory)
+    assert planes.dtype == np.uint32
+    assert planes.shape == (13,)
+    assert (planes < 2**25).all()
+    possible = unpacked(planes, 6, 1)
+    assert unpacked(planes, 0, 3) == list(theory.barrier)
+    assert unpacked(planes, 3, 3) == [max(target, 0) for target in theory.empowered]
+    assert possible == [int(target != NEVER) for target in theory.empowered]
+    groups = [f"P{theory.empowered_label[cell][0]}" if possible[cell] else "P6" for cell in range(25)]
+    assert [PROPOSITIONS[g] for g in unpacked(planes, 7, 2)] == groups
+    assert unpacked(planes, 9, 1) == [int(h) for h in theory.handicapped]
+    assert [pace_classes(theory)[k] for k in unpacked(planes, 10, 3)] == list(theory.pace)
+
+
+@pytest.mark.parametrize("name", names())
+def test_bit_planes__hold_the_tables(name: str) -> None:
+    check_planes(load(name))
+
+
+@settings(max_examples=100, deadline=None, derandomize=True)
+@given(
+    barrier=st.lists(st.integers(0, 4), min_size=25, max_size=25),
+    empowered=st.lists(st.integers(-1, 4), min_size=25, max_size=25),
+    groups=st.lists(st.sampled_from("6789"), min_size=25, max_size=25),
+    paces=st.lists(st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 7.25, 100.0]), min_size=25, max_size=25),
+    handicapped=st.lists(st.booleans(), min_size=25, max_size=25),
+)
+def test_bit_planes__hold_any_tables(
+    barrier: list[int], empowered: list[int], groups: list[str], paces: list[float], handicapped: list[bool]
+) -> None:
+    check_planes(
+        Theory(
+            name="any",
+            barrier=tuple(barrier),
+            empowered=tuple(empowered),
+            barrier_label=("",) * 25,
+            empowered_label=tuple(g if e != NEVER else "" for e, g in zip(empowered, groups, strict=True)),
+            pace=tuple(paces),
+            weights=((1.0,) * 4,) * 4,
+            thresholds=(0.5,) * 4,
+            handicap=0.1,
+            handicapped=tuple(handicapped),
+        )
+    )
+
+
+def test_pace_classes__ascend() -> None:
+    assert pace_classes(load("larsson1998")) == [0.5, 1.0, 4.0]
+
+
+# --- files -------------------------------------------------------------------------------------------------------------
+
+
+def tree() -> dict[str, Any]:
+    """larsson1998 as plain data, to be spoilt."""
+    return yaml.safe_load(source_of("larsson1998"))
+
+
+def written(data: dict[str, Any]) -> Theory:
+    return parse(yaml.safe_dump(data), "mine.yaml")
+
+
+def test_parse__plain_data_comes_back_the_same() -> None:
+    assert written(tree()) == load("larsson1998")
+
+
+def test_parse__other_values_are_taken() -> None:
+    data = tree()
+    data["barrier"]["compromise"]["accommodation"] = "competition X1"
+    data["empowered"]["competition"]["accommodation"] = "collaboration 9z"
+    data["propositions"]["P9"] = {"drivers": {"prior": 3, "stakes": 0.5}, "threshold": -2}
+    data["handicapped"] = [["avoidance", "collaboration"]]
+    data["symmetric_handicap"] = 2.5
+    data["pace"] = {"avoidance": {"avoidance": 0}, "competition": {"collaboration": 100}}
+    data["initial"] = "competition"
+    theory = written(data)
+    assert (theory.barrier[11], theory.label(11, 1)) == (3, "X1")
+    assert (theory.empowered[16], theory.label(16, 0), theory.group(16)) == (4, "9z", 3)
+    assert theory.weights[3] == (0.5, 0.0, 0.0, 3.0)
+    assert (theory.thresholds[3], theory.handicap, theory.initial) == (-2.0, 2.5, 3)
+    assert [cell for cell, h in enumerate(theory.handicapped) if h] == [4]
+    assert {cell: p for cell, p in enumerate(theory.pace) if p != 1} == {0: 0.0, 19: 100.0}
+
+
+def test_parse__propositions_may_be_left_out_where_nothing_is_empowered() -> None:
+    data = tree()
+    data["empowered"] = {own: dict.fromkeys(STRATEGIES, "never") for own in STRATEGIES}
+    del data["propositions"], data["handicapped"], data["symmetric_handicap"], data["pace"]
+    theory = written(data)
+    assert theory.pace == (1.0,) * 25
+    assert theory.handicap == 0
+    assert not any(theory.handicapped)
+    assert all(sum(weights) > 0 for weights in theory.weights)
+
+
+def without(path: str) -> dict[str, Any]:
+    data = node = tree()
+    *parents, leaf = path.split(".")
+    for key in parents:
+        node = node[key]
+    del node[leaf]
+    return data
+
+
+def with_(path: str, value: Any) -> dict[str, Any]:
+    data = node = tree()
+    *parents, leaf = path.split(".")
+    for key in parents:
+        node = node.setdefault(key, {})
+    node[leaf] = value
+    return data
+
+
+EVERY_STRATEGY = "none of avoidance, accommodation, compromise, competition, collaboration"
+PACES = {"avoidance": dict(zip(STRATEGIES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)),
+         "compromise": dict(zip(STRATEGIES, (0.6, 0.7, 0.8, 0.9, 2.0), strict=True))}  # fmt: skip
+SPOILT: dict[str, tuple[dict[str, Any], list[str]]] = {
+    "missing barrier cell": (without("barrier.competition.compromise"), ["barrier.competition.compromise is missing"]),
+    "missing empowered cell": (
+        without("empowered.accommodation.collaboration"),
+        ["empowered.accommodation.collaboration is missing"],
+    ),
+    "missing row": (without("barrier.compromise"), ["barrier.compromise.avoidance is missing", "25 cells"]),
+    "missing table": (without("empowered"), ["empowered"]),
+    "unknown strategy": (
+        with_("barrier.avoidance.competition", "retreat 2a"),
+        ["barrier.avoidance.competition = 'retreat 2a'", "'retreat'", EVERY_STRATEGY],
+    ),
+    "misspelt strategy": (
+        with_("barrier.collaboration.competition", "competion 2a"),
+        ["barrier.collaboration.competition = 'competion 2a'", "Did you mean competition?"],
+    ),
+    "misspelt empowered strategy": (
+        with_("empowered.collaboration.compromise", "colaboration 8"),
+        ["empowered.collaboration.compromise", "'colaboration'", "never", "Did you mean collaboration?"],
+    ),
+    "never as a barrier": (
+        with_("barrier.collaboration.competition", "never"),
+        ["barrier.collaboration.competition = 'never'", EVERY_STRATEGY],
+    ),
+    "never with a proposition": (
+        with_("empowered.competition.avoidance", "never 7a"),
+        ["empowered.competition.avoidance", "never", "'7a'"],
+    ),
+    "empowered without proposition": (
+        with_("empowered.collaboration.collaboration", "collaboration"),
+        ["empowered.collaboration.collaboration", "P6, P7, P8, P9"],
+    ),
+    "proposition without drivers": (
+        without("propositions.P8"),
+        ["empowered.compromise.compromise", "'8'", "P6, P7, P9"],
+    ),
+    "unknown proposition": (
+        with_("empowered.collaboration.collaboration", "collaboration 10"),
+        ["empowered.collaboration.collaboration", "'10'"],
+    ),
+    "proposition called none": (
+        with_("barrier.compromise.compromise", "compromise none"),
+        ["barrier.compromise.compromise", "'none'"],
+    ),
+    "cell that is no text": (with_("barrier.compromise.compromise", 3), ["barrier.compromise.compromise = 3"]),
+    "empty cell": (with_("barrier.compromise.compromise", None), ["barrier.compromise.compromise = None"]),
+    "unknown row": (with_("barrier.cooperation", {}), ["barrier.cooperation: must be one of", "Did you mean collaboration?"]),
+    "unknown column": (with_("empowered.compromise.cooperation", "never"), ["empowered.compromise.cooperation"]),
+    "unknown driver": (with_("propositions.P7.drivers.hope", 1), ["propositions.P7.drivers.hope: must be one of", "stakes, trust"]),
+    "all weights zero": (with_("propositions.P6.drivers", {"stakes": 0, "trust": 0}), ["propositions.P6", "weight above 0"]),
+    "no drivers": (with_("propositions.P6.drivers", {}), ["propositions.P6", "weight above 0"]),
+    "negative weight": (with_("propositions.P6.drivers.stakes", -1), ["propositions.P6.drivers.stakes = -1", "0"]),
+    "large weight": (with_("propositions.P6.drivers.stakes", 101), ["propositions.P6.drivers.stakes = 101", "100"]),
+    "threshold out of range": (with_("propositions.P9.threshold", 101), ["propositions.P9.threshold = 101", "100"]),
+    "threshold missing": (without("propositions.P9.threshold"), ["propositions.P9.threshold"]),
+    "unknown group": (with_("propositions.P5", {"drivers": {"trust": 1}, "threshold": 0}), ["propositions.P5", "P6, P7, P8, P9"]),
+    "negative handicap": (with_("symmetric_handicap", -0.1), ["symmetric_handicap = -0.1"]),
+    "handicap of no cell": (with_("handicapped", [["compromise"]]), ["handicapped.0"]),
+    "negative pace": (with_("pace.collaboration.competition", -4), ["pace.collaboration.competition = -4", "0"]),
+    "large pace": (with_("pace.collaboration.competition", 101), ["pace.collaboration.competition = 101", "100"]),
+    "infinite pace": (with_("pace.collaboration.competition", float("inf")), ["pace.collaboration.competition = inf"]),
+    "NaN pace": (with_("pace.collaboration.competition", float("nan")), ["pace.collaboration.competition = nan"]),
+    "too many paces": (with_("pace", PACES), ["pace has 11 distinct values", f"at most {PACE_CLASSES}"]),
+    "unknown initial": (with_("initial", "hope"), ["initial = 'hope'", "competition, collaboration"]),
+    "unknown key": (with_("colour", "red"), ["colour = 'red'", "there is no such key"]),
+    "misspelt key": (with_("barier", {}), ["barier", "Did you mean barrier?"]),
+    "misspelt row": (with_("pace.acommodation", {}), ["pace.acommodation", "Did you mean accommodation?"]),
+    "misspelt driver": (with_("propositions.P7.drivers.stake", 1), ["drivers.stake", "Did you mean stakes?"]),
+    "weight lost in rounding": (with_("propositions.P9.drivers", {"trust": 1e-60}), ["propositions.P9", "at least 1e-30"]),
+    "bad name": (with_("name", "1st"), ["name = '1st'"]),
+    "no name": (without("name"), ["name"]),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("case", SPOILT)
+def test_parse__names_file_and_cell_of_what_is_wrong(case: str) -> None:
+    data, parts = SPOILT[case]
+    with pytest.raises(TheoryError) as caught:
+        written(data)
+    message = str(caught.value)
+    assert message.startswith("mine.yaml: ")
+    assert "\n" not in message
+    for part in parts:
+        assert part in message
+
+
+def test_parse__as_many_paces_as_are_supported() -> None:
+    data = tree()
+    data["pace"] = {"avoidance": dict(zip(STRATEGIES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)),
+                    "compromise": {"avoidance": 0, "competition": 100}}  # fmt: skip
+    assert len(pace_classes(written(data))) == PACE_CLASSES == 8
+    check_planes(written(data))
+    data["pace"]["compromise"]["collaboration"] = 2.5
+    with pytest.raises(TheoryError, match=r"mine\.yaml: pace has 9 distinct values"):
+        written(data)
+
+
+@pytest.mark.parametrize(
+    ("text", "part"),
+    [
+        ("a: [1, 2", "not YAML"),
+        ("a: 'b", "not YAML"),
+        ("a: \x00", "not YAML"),
+        ("? [1]\n: 2", "not YAML"),
+        ("name: 2020-13-45", "not YAML"),
+        ("[" * 20000, "not YAML"),
+        ("barrier: {avoidance: {}, avoidance: {}}", "avoidance is given twice"),
+        ("", "None"),
+        ("# nothing but a remark\n", "None"),
+        ("- a\n- b\n", "['a', 'b']"),
+        ("hello", "'hello'"),
+        ("{}", "name"),
+    ],
+    ids=[
+        "open list",
+        "open quote",
+        "null byte",
+        "list as key",
+        "no date",
+        "too deep",
+        "twice",
+        "empty",
+        "remark",
+        "list",
+        "word",
+        "no keys",
+    ],
+)
+def test_parse__what_is_no_mapping_is_refused(text: str, part: str) -> None:
+    with pytest.raises(TheoryError) as caught:
+        parse(text, "mine.yaml")
+    assert str(caught.value).startswith("mine.yaml: ")
+    assert part in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_load__a_path_is_read(tmp_path: Path) -> None:
+    for name in ("mine.yaml", "mine.yml"):
+        path = tmp_path / name
+        path.write_text(source_of("larsson1998"), encoding="utf-8")
+        assert load(str(path)) == load("larsson1998")
+
+
+def test_load__error_names_the_path(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    path.write_text(source_of("larsson1998").replace("compromise 3a", "compromize 3a"), encoding="utf-8")
+    with pytest.raises(TheoryError, match=r"mine\.yaml: barrier\.compromise\.compromise = .* Did you mean compromise\?"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("case", ["directory", "absent", "no text"])
+def test_load__a_file_that_cannot_be_read(tmp_path: Path, case: str) -> None:
+    path = tmp_path / "mine.yaml"
+    if case == "directory":
+        path.mkdir()
+    elif case == "no text":
+        path.write_bytes(b"\xff\xfe\x00\x80")
+    with pytest.raises(TheoryError, match=r"mine\.yaml' cannot be read"):
+        load(str(path))
+
+
+@pytest.mark.parametrize("name", ["larson1998", "barrier_only"])
+def test_load__an_unknown_name_gets_the_nearest(name: str) -> None:
+    nearest = {"larson1998": "larsson1998", "barrier_only": "barriers_only"}[name]
+    with pytest.raises(TheoryError, match=f"{name!r} is no known theory.* Did you mean {nearest}\\?"):
+        load(name)
+
+
+@pytest.mark.parametrize("name", ["", ".", "..", "/tmp", "larsson1998.txt", "../theories/larsson1998"])
+def test_load__what_is_neither_name_nor_yaml_file(name: str) -> None:
+    with pytest.raises(TheoryError, match="is no known theory"):
+        load(name)
+
+
+def test_ordered__digits_of_other_alphabets_are_letters() -> None:
+    data = tree()
+    data["barrier"]["compromise"]["compromise"] = "compromise 5²"
+    assert "5²" in labels([written(data)])
