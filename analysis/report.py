@@ -11,7 +11,8 @@ from pathlib import Path
 import numpy as np
 import xarray as xr
 
-from analysis.summaries import by_period, ends, factors, flat, roles, table, threshold_table
+from analysis.studies import Study, study_of
+from analysis.summaries import AnalysisError, by_period, ends, factors, flat, roles, table, threshold_table
 from sim.variables import BY_NAME
 
 MARK = "alliance-sim"
@@ -31,20 +32,36 @@ def publish(store_path: str | os.PathLike[str], question: str = "") -> str:
     """
     try:
         with xr.open_zarr(store_path) as ds:
-            text = table(ds)
-            paths, reason = write(store_path, ds, question)
+            own, why_not = _study(ds, Path(store_path))
+            text = own.text if own else table(ds)
+            paths, reason = write(store_path, ds, question, own)
+            reason = "; ".join(part for part in (why_not, reason) if part)
     except Exception as error:  # a finished run must not fail for its summary
         return f"no summary: {_said(error)}"
     return "\n".join([text, *(f"wrote {_shown(path)}" for path in paths), *([reason] if reason else [])])
 
 
-def write(store_path: str | os.PathLike[str], ds: xr.Dataset, question: str = "") -> tuple[list[Path], str]:
+def _study(ds: xr.Dataset, store: Path) -> tuple[Study | None, str]:
+    """What the experiment's own module makes of a dataset; else why it makes nothing of it."""
+    make = study_of(str(ds.attrs.get("title", "")))
+    if make is None:
+        return None, ""
+    try:
+        return make(ds, store), ""
+    except AnalysisError as error:
+        return None, f"general summary, as the experiment's own needs another design: {_said(error)}"
+
+
+def write(
+    store_path: str | os.PathLike[str], ds: xr.Dataset, question: str = "", study: Study | None = None
+) -> tuple[list[Path], str]:
     """Write ``<stem>.png`` and ``<stem>.csv`` beside a store; each is complete or not there.
 
     Parameters
     ----------
     store_path : where the store is, ``<stem>.zarr``; it need not exist.
     ds : its dataset.  question : the title of the figure; may be empty.
+    study : what its experiment shows, in place of the general figure and table.
 
     Returns
     -------
@@ -59,7 +76,7 @@ def write(store_path: str | os.PathLike[str], ds: xr.Dataset, question: str = ""
         try:
             if path.exists() and not _ours(path):
                 raise FileExistsError(f"{path.name} is there already and not of this program; it stays as it is")
-            _replace(path, make(ds, question))
+            _replace(path, make(ds, question, study))
         except Exception as error:  # a finished run must not fail for its picture
             reasons.append(f"no {what}: {_said(error)}")
         else:
@@ -67,18 +84,21 @@ def write(store_path: str | os.PathLike[str], ds: xr.Dataset, question: str = ""
     return paths, "; ".join(reasons)
 
 
-def picture(ds: xr.Dataset, question: str = "") -> bytes:
-    """The overview as PNG; errors as `analysis.figures.overview`."""
+def picture(ds: xr.Dataset, question: str = "", study: Study | None = None) -> bytes:
+    """The study's figure, or the overview, as PNG; errors as `analysis.figures.overview`."""
     from analysis.figures import overview
 
     target = io.BytesIO()
-    overview(ds, question).savefig(target, format="png", metadata={"Software": MARK, "Title": question or "overview"})
+    (study.figure if study else overview(ds, question)).savefig(
+        target, format="png", metadata={"Software": MARK, "Title": question or "overview"}
+    )
     return target.getvalue()
 
 
-def sheet(ds: xr.Dataset, question: str = "") -> bytes:
-    """`rows` as CSV (UTF-8, commas, a header); empty where there is no value."""
-    found = rows(ds)
+def sheet(ds: xr.Dataset, question: str = "", study: Study | None = None) -> bytes:
+    """The study's rows, or `rows`, as CSV (UTF-8, commas, a header, ``alliances`` first); empty where there is no value."""
+    most = int(ds["alliances"].max()) if study else 0
+    found = [{"alliances": most, **row} for row in study.rows] if study else rows(ds)
     target = io.StringIO(newline="")
     writer = csv.DictWriter(target, list(found[0]) if found else [], lineterminator="\n")
     writer.writeheader()

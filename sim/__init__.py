@@ -1,7 +1,7 @@
 """Batch Monte Carlo experiments on the dynamics of learning in strategic alliances.
 
-`simulate` runs in memory, `open_results` opens what ``python -m sim.run`` stored. Nothing heavy is imported before one
-of them is used.
+`simulate` runs in memory, `open_results` opens what ``python -m sim.run`` stored, `histories` and `panel` tell single
+alliances of it again. Nothing heavy is imported before one of them is used.
 """
 
 from __future__ import annotations
@@ -11,9 +11,16 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from sim.api import open_results, simulate
     from sim.design import ConfigError
+    from sim.retrace import histories, panel
 
-__all__ = ["ConfigError", "open_results", "simulate"]
-_HOMES = {"simulate": "sim.api", "open_results": "sim.api", "ConfigError": "sim.design"}
+__all__ = ["ConfigError", "histories", "open_results", "panel", "simulate"]
+_HOMES = {
+    "simulate": "sim.api",
+    "open_results": "sim.api",
+    "histories": "sim.retrace",
+    "panel": "sim.retrace",
+    "ConfigError": "sim.design",
+}
 
 
 def __getattr__(name: str) -> Any:

@@ -9,6 +9,7 @@ import numpy as np
 
 from sim.labels import values_of
 from sim.plan import Task
+from sim.recording import layout_of
 from sim.schema import Config
 from sim.store import Store
 from sim.tallies import Tallies
@@ -19,6 +20,7 @@ class Collector:
 
     def __init__(self, tasks: Sequence[Task], target: Store, base: Store | None, config: Config) -> None:
         self.target, self.base, self.config, self.finished = target, base, config, 0
+        self.layout = layout_of(config)
         self.tasks = {t.index: t for t in tasks}
         self.sums: dict[int, Tallies] = {}
         self.ready: dict[int, set[int]] = {}
@@ -46,7 +48,7 @@ class Collector:
     def _before(self, index: int) -> Tallies:
         """Tallies of a point before it was extended, on the period coordinate of the extended store."""
         assert self.base is not None
-        old = self.base.tallies(index)
+        old = self.base.tallies(index, self.layout)
         wide = np.zeros((2, len(self.target.grid), *old.period.shape[2:]), np.uint64)
         wide[:, np.searchsorted(self.target.grid, self.base.grid)] = old.period
         return replace(old, period=wide)
@@ -59,8 +61,9 @@ class Collector:
                 continue
             done = [self.tasks[k].point for k in indices]
             sums = [self.sums.pop(k) for k in indices]
-            values = values_of(done, sums, self.target.grid, self.target.propositions, self.config)
-            self.target.write(indices, values, sums)
+            target = self.target
+            values = values_of(done, sums, target.grid, target.propositions, target.theories, self.config)
+            target.write(indices, values, sums, self.layout)
             self.finished += len(indices)
             self.missing[chunk] -= len(indices)
             del self.ready[chunk]

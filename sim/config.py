@@ -24,11 +24,15 @@ from pydantic import ValidationError
 from sim.design import ConfigError, spaced, tidy
 from sim.helptext import allowed, explain, nearest, paths, show
 from sim.helptext import conf_folder as conf_folder
+from sim.parameters import THEORY_MIX
 from sim.schema import MAX_POINTS, Config
 
 #: An override of the design's factors; and values that give a whole factor (by the dots in its key), or all its levels.
 _FACTOR = re.compile(r"\+{0,2}(design\.factors(?:\.[^=]*)?)=(.*)", re.DOTALL)
 _WHOLE = {2: re.compile(r"(?s)\{.*\bpath\b"), 3: re.compile(r"(?s)\[|\{(?=.*\blow\b)(?=.*\bhigh\b)(?=.*\bn\b)")}
+#: An override of one theory's share (name, share), and of the mix by a mapping.
+_SHARE = re.compile(rf"\+{{0,2}}{re.escape(THEORY_MIX)}\.([^=]+)=(.*)", re.DOTALL)
+_MIX = re.compile(rf"\+{{0,2}}({re.escape(THEORY_MIX)})=(.*\{{.*)", re.DOTALL)
 _HYDRA_ITSELF = ("hydra._internal.", "hydra_plugins.", "logging.", "colorlog.")
 _LISTS = ("linspace", "logspace", "arange")
 _NO_KEY = "there is no such key."
@@ -97,7 +101,7 @@ def from_mapping(differences: Mapping[str, Any] | None = None) -> Config:
     ----------
     differences : nested or dotted keys (``{"population": {"partners": 3}, "context.trust.mean": 0.8}``). A group's name
         with a word chooses (``{"design": "factorial", "experiment": "sweep"}``). Mappings merge key by key, all else
-        replaces; so do levels given whole. Where a key is given twice, the later one holds.
+        replaces; so do levels given whole and the shares of theories. Where a key is given twice, the later one holds.
 
     Raises
     ------
@@ -106,8 +110,12 @@ def from_mapping(differences: Mapping[str, Any] | None = None) -> Config:
     given = differences or {}
     chosen = {k: v for k, v in given.items() if isinstance(v, str) and k in _groups()}
     tree = _composed([f"{'+' * (k == 'experiment')}{k}={v}" for k, v in chosen.items()])
+    shares: dict[str, Any] = {}
     for key, value in given.items():
         if key not in chosen:
+            if str(key).startswith(f"{THEORY_MIX}."):
+                shares[str(key).removeprefix(f"{THEORY_MIX}.")] = value
+                key, value = THEORY_MIX, dict(shares)
             for name in reversed(str(key).split(".")):
                 value = {name: value}
             tree = _merged(tree, value, "")
@@ -117,6 +125,7 @@ def from_mapping(differences: Mapping[str, Any] | None = None) -> Config:
 def resolved(config: Config) -> dict[str, Any]:
     """Every key and its value, flat and JSON-able: ``{"population.partners": 2, ...}``, in the order of the schema.
 
+    A mix of theories is one value, since a theory's name may be a path, with dots.
     ``from_mapping(resolved(config))`` is `config` again.
     """
     return dict(_flat(config.model_dump(mode="json"), ""))
@@ -124,8 +133,8 @@ def resolved(config: Config) -> dict[str, Any]:
 
 def _flat(tree: Mapping[str, Any], prefix: str) -> Iterator[tuple[str, Any]]:
     for name, value in tree.items():
-        inner = _flat(value, f"{prefix}{name}.") if isinstance(value, dict) and value else [(f"{prefix}{name}", value)]
-        yield from inner
+        inner = isinstance(value, dict) and value and f"{prefix}{name}" != THEORY_MIX
+        yield from _flat(value, f"{prefix}{name}.") if inner else [(f"{prefix}{name}", value)]
 
 
 def prepared(argv: Sequence[str]) -> list[str]:
@@ -150,7 +159,8 @@ def prepared(argv: Sequence[str]) -> list[str]:
 def jobs(overrides: Sequence[str]) -> Iterable[tuple[str, ...]]:
     """The overrides of each job of a ``--multirun``, in order; errors as `compose`."""
     with _hydra(overrides) as loader:
-        parsed = OverridesParser.create(config_loader=loader).parse_overrides(list(overrides))
+        # A share does not sweep: it would not sum to 1 with the others.
+        parsed = OverridesParser.create(config_loader=loader).parse_overrides([w for w in overrides if not _SHARE.match(w)])
         words = {o.input_line: o.sweep_string_iterator() for o in parsed if o.is_sweep_override()}
         return itertools.product(
             *([f"{w.partition('=')[0]}={v}" for v in words[w]] if w in words else [w] for w in overrides)
@@ -158,16 +168,23 @@ def jobs(overrides: Sequence[str]) -> Iterable[tuple[str, ...]]:
 
 
 def arguments(words: Sequence[str]) -> list[str]:
-    """Overrides as Hydra takes them: a factor may be new without a plus; it, or its levels, may change form.
+    """Overrides as Hydra takes them: a factor may be new without a plus; it, its levels or the theories may change form.
 
-    Hydra merges ``{low, high, n}`` with another mapping and refuses a list; so the old value is cleared first.
+    Hydra merges ``{low, high, n}`` with another mapping and refuses a list; so the old value is cleared first. Shares of
+    theories are the whole mix: they become one mapping, in place of the first.
     """
+    shares = {match[1]: match[2] for word in words if (match := _SHARE.fullmatch(word))}
+    # Inside a mapping Hydra takes a name with dots and slashes; whatever else it reads is escaped.
+    mix = ",".join(re.sub(r"([()[\]{}:, \\])", r"\\\1", name) + f":{share}" for name, share in shares.items())
     found: list[str] = []
     for word in words:
-        match = _FACTOR.fullmatch(word)
+        match = _FACTOR.fullmatch(word) or _MIX.fullmatch(word)
         key, value = match.groups() if match else ("", "")
-        if (whole := _WHOLE.get(key.count("."))) and whole.match(value):
-            found += [f"++{key}=0", f"{key}={value}"]
+        if _SHARE.fullmatch(word):
+            key, value, mix = THEORY_MIX, f"{{{mix}}}" * bool(mix), ""
+        whole = _WHOLE.get(key.count("."))
+        if key == THEORY_MIX or (whole and whole.match(value)):
+            found += [f"++{key}=0", f"{key}={value}"] * bool(value)
         else:
             found.append(f"++{key}={value}" if match else word)
     return found
@@ -218,7 +235,8 @@ def _data(value: Any, key: str) -> Any:
 
 def _merged(base: Any, new: Any, key: str) -> Any:
     """`new` over `base`, key by key."""
-    whole = key.endswith(".levels") and isinstance(new, Mapping) and {"low", "high", "n"} <= set(new)
+    levels = key.endswith(".levels") and isinstance(new, Mapping) and {"low", "high", "n"} <= set(new)
+    whole = levels or key == f".{THEORY_MIX}"
     if whole or not (isinstance(base, Mapping) and isinstance(new, Mapping)):
         return new
     return {**base, **{k: _merged(base.get(k), v, f"{key}.{k}") for k, v in new.items()}}

@@ -21,7 +21,8 @@ from pydantic import BaseModel, ValidationError
 
 from sim import helptext
 from sim.helptext import nearest, show
-from sim.schema import MAX_POINTS, POINT_GROUPS, Config, Factor, Parameters, Spacing
+from sim.parameters import POINT_GROUPS, THEORY_MIX, Parameters, Response
+from sim.schema import MAX_POINTS, Config, Factor, Spacing
 from sim.theory import Theory, load
 from sim.variables import RESERVED
 
@@ -227,9 +228,9 @@ def points(config: Config) -> list[Point]:
                 models[group], part = parts[mark]
                 contents |= part
             parameters = Parameters.model_validate(models)
-            if parameters.response.theory_mix not in theories:
-                _check_theory(parameters.response.theory_mix)
-                theories.add(parameters.response.theory_mix)
+            for name in sorted(_shares(parameters.response).keys() - theories):
+                _check_theory(name, parameters.response)
+                theories.add(name)
         except ConfigError as error:
             raise _blamed(str(error), row, owners) from None
         point = Point({label: coordinate for label, (coordinate, _) in row.items()}, parameters, contents)
@@ -240,12 +241,34 @@ def points(config: Config) -> list[Point]:
     return found
 
 
+def point_of(config: Config, labels: Mapping[str, float | int | str], values: Mapping[str, Any]) -> Point:
+    """One point by what its factors set, for points of a store that today's design may not have.
+
+    Parameters
+    ----------
+    config : the run.  labels : factor label -> coordinate.  values : key path -> value, of every key a factor sets.
+
+    Raises
+    ------
+    ConfigError : a value that is not allowed.
+    """
+    base = config.model_dump(include=set(POINT_GROUPS))
+    models: dict[str, BaseModel] = {}
+    contents: dict[str, Any] = {}
+    for group in POINT_GROUPS:
+        own = {path: value for path, value in values.items() if path.startswith(f"{group}.")}
+        models[group], part = _part(group, base[group], own)
+        contents |= part
+    return Point(dict(labels), Parameters.model_validate(models), contents)
+
+
 def _set(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Set a key; into a group, a mapping sets the keys it names."""
+    """Set a key; into a group, a mapping sets the keys it names; a mix of theories is one value."""
     *parents, leaf = path.split(".")
     for name in parents:
         tree = tree[name]
-    tree[leaf] = {**tree[leaf], **value} if isinstance(tree[leaf], dict) and isinstance(value, Mapping) else value
+    into = path != THEORY_MIX and isinstance(tree[leaf], dict) and isinstance(value, Mapping)
+    tree[leaf] = {**tree[leaf], **value} if into else value
 
 
 def _part(group: str, base: Mapping[str, Any], levels: Mapping[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
@@ -269,12 +292,17 @@ def value_at(model: BaseModel, path: str) -> Any:
     return value.model_dump(mode="json") if isinstance(value, BaseModel) else value
 
 
-def _check_theory(name: str) -> None:
+def _shares(response: Response) -> Mapping[str, float]:
+    """Theory -> share of the partners that hold it, as written in the config."""
+    return {response.theory_mix: 1.0} if isinstance(response.theory_mix, str) else response.theory_mix
+
+
+def _check_theory(name: str, response: Response) -> None:
     try:
         load(name)
     except ValueError as error:
-        text = helptext.plain(str(error).removeprefix(f"{name}: "))
-        raise ConfigError(f"response.theory_mix = {show(name)}: {text}") from None
+        text = str(error) if len(_shares(response)) > 1 else str(error).removeprefix(f"{name}: ")
+        raise ConfigError(f"{THEORY_MIX} = {show(response.theory_mix)}: {helptext.plain(text)}") from None
 
 
 def _blamed(text: str, row: Mapping[str, Level], owners: Mapping[str, str]) -> ConfigError:
@@ -286,9 +314,22 @@ def _blamed(text: str, row: Mapping[str, Level], owners: Mapping[str, str]) -> C
     return ConfigError(f"point {show({k: v for k, (v, _) in row.items()})}: {text}" if row else text)
 
 
+def theories_of(parameters: Parameters) -> tuple[tuple[str, float, Theory], ...]:
+    """(name as written in the config, share, theory) of each theory that partners of a point hold, sorted by name."""
+    return tuple((name, share, load(name)) for name, share in sorted(_shares(parameters.response).items()))
+
+
 def theory_of(parameters: Parameters) -> Theory:
-    """The theory of a point."""
-    return load(parameters.response.theory_mix)
+    """The one theory that all partners of a point hold.
+
+    Raises
+    ------
+    ValueError : they hold several.
+    """
+    (_, _, theory), *others = theories_of(parameters)
+    if others:
+        raise ValueError(f"{THEORY_MIX} = {show(parameters.response.theory_mix)}: partners hold several theories.")
+    return theory
 
 
 def key_of(point: Point, seed: int, common: bool) -> tuple[int, int]:

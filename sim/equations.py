@@ -16,6 +16,7 @@ from sim.jit import formula
 from sim.strategies import ACCOMMODATION, AVOIDANCE, COLLABORATION, COMPETITION, COMPROMISE
 
 ZERO = np.float32(0.0)
+QUARTER = np.float32(0.25)
 HALF = np.float32(0.5)
 ONE = np.float32(1.0)
 TWO = np.float32(2.0)
@@ -57,7 +58,7 @@ def transfer(disclosure_ji: Any, absorption_ij: Any) -> Any:
 
 @formula
 def creation(creation_ability: Any, transfer_ij: Any, transfer_ji: Any) -> Any:
-    """g_ij = gamma (f_ij + f_ji): knowledge newly created by a pair (L98, Fig. 2: c and C)."""
+    """g_ij = gamma_ij (f_ij + f_ji): knowledge newly created by a pair (L98, Fig. 2: c and C)."""
     return creation_ability * (transfer_ij + transfer_ji)
 
 
@@ -80,9 +81,15 @@ def per_partner(total: Any, partners: Any) -> Any:
 
 
 @formula
-def efficiency(learning: Any, creation_ability: Any) -> Any:
-    """Mean learning of an alliance over the largest possible, 1 + 2 gamma: the integrative dimension."""
-    return learning / (ONE + TWO * creation_ability)
+def most_learning(creation_ability: Any, mutuality: Any) -> Any:
+    """1 + 2 creation mu: the largest learning of a partner in a period, both collaborating with full abilities."""
+    return ONE + TWO * creation_ability * mutuality
+
+
+@formula
+def efficiency(learning: Any, most: Any) -> Any:
+    """Mean learning of an alliance over the largest possible, `most_learning`: the integrative dimension."""
+    return learning / most
 
 
 @formula
@@ -102,20 +109,27 @@ def exploited(transfer_ij: Any, transfer_ji: Any) -> Any:
 
 
 @formula
-def withholding(receptivity_j: Any, disclosure_ji: Any) -> Any:
-    """v_ij = max(0, rho(s_j) - X_ji): j takes without giving."""
-    excess = receptivity_j - disclosure_ji
+def withholding(receptivity_j: Any, disclosure_ji: Any, openness: Any) -> Any:
+    """v_ij = max(0, o rho(s_j) - X_ji): j takes without giving; o: openness of the phase, else 1."""
+    excess = openness * receptivity_j - disclosure_ji
     return excess if excess > ZERO else ZERO
 
 
 @formula
 def next_trust(
-    trust: Any, disclosure_ji: Any, exploited_ij: Any, withholding_ij: Any, gain: Any, loss: Any, suspicion: Any
+    trust: Any,
+    disclosure_ji: Any,
+    exploited_ij: Any,
+    withholding_ij: Any,
+    openness: Any,
+    gain: Any,
+    loss: Any,
+    suspicion: Any,
 ) -> Any:
-    """tau_ij after a period: grows with j's openness, falls with exploitation and withholding."""
+    """tau_ij after a period: grows with j's openness, falls with exploitation and withholding; `openness` of the phase."""
     decay = loss * exploited_ij + suspicion * withholding_ij
     decay = decay if decay < ONE else ONE
-    return trust + (gain * disclosure_ji * (ONE - trust) - decay * trust)
+    return trust + (gain * disclosure_ji / openness * (ONE - trust) - decay * trust)
 
 
 @formula
@@ -139,6 +153,12 @@ def orientation_at(orientation: Any, period: Any, horizon: Any, window: Any) -> 
     remaining = (horizon - period) / window
     remaining = remaining if remaining > ZERO else ZERO
     return orientation * (remaining if remaining < ONE else ONE)
+
+
+@formula
+def at_stake(remaining_: Any, stakes: Any) -> Any:
+    """q_ij lambda_ij: the learning stakes that are left."""
+    return remaining_ * stakes
 
 
 @formula
@@ -166,9 +186,19 @@ def drive(
 
 
 @formula
-def empowerment_score(drive_: Any, aware: Any, awareness_bonus: Any, threshold: Any, handicap: Any, sensitivity: Any) -> Any:
-    """z = sensitivity (drive + bonus aware - threshold - handicap), `aware` 0 or 1."""
-    return sensitivity * (drive_ + awareness_bonus * aware - threshold - handicap)
+def empowerment_score(
+    drive_: Any,
+    aware: Any,
+    awareness_bonus: Any,
+    threshold: Any,
+    handicap: Any,
+    power_: Any,
+    temptation: Any,
+    sensitivity: Any,
+) -> Any:
+    """z = sensitivity (drive + bonus aware - threshold - handicap - temptation max(0, P_ij)), `aware` 0 or 1."""
+    advantage = power_ if power_ > ZERO else ZERO
+    return sensitivity * (drive_ + awareness_bonus * aware - threshold - handicap - temptation * advantage)
 
 
 LOGISTIC_END = np.float32(17.0)
@@ -221,6 +251,33 @@ def keep_threshold(tremble: Any, keep: Any) -> Any:
 def barrier_threshold(empowered: Any, strength: Any) -> Any:
     """Second draw below this (and not below `empowered` = E): the barrier's target."""
     return empowered + (ONE - empowered) * strength
+
+
+@formula
+def satiety(satiation: Any, remaining_: Any) -> Any:
+    """Probability that a partner has had enough: satiation (1 - mean_j q_ij) (L98, p. 292: competitors leave "after")."""
+    return satiation * (ONE - remaining_)
+
+
+@formula
+def mean_of(total: Any, number: Any) -> Any:
+    """Mean of a sum over `number` counterparts."""
+    return total / number
+
+
+# --- section 3: start values -----------------------------------------------------------------------------------------
+
+
+@formula
+def between(low: Any, high: Any, fraction: Any) -> Any:
+    """low + fraction (high - low): the quantile function of the uniform, and a step within a table of quantiles."""
+    return low + fraction * (high - low)
+
+
+@formula
+def mean_of_two(a: Any, b: Any) -> Any:
+    """(a + b)/2: mean trust of a pair; prior interaction of a pair from its partners' draws."""
+    return (a + b) * HALF
 
 
 @formula

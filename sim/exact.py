@@ -85,6 +85,8 @@ def check(parameters: Parameters) -> None:
         value: Any = parameters
         for name in key.split("."):
             value = getattr(value, name, needed)
+        if key == "population.coupling" and parameters.population.partners == 2:
+            continue  # all couplings are the same
         if value != needed:
             raise ValueError(f"{key} = {value!r}: the exact chain needs {needed!r}.")
     moving = [name for name in _RATES if getattr(parameters.context.dynamics, name) > 0]
@@ -162,7 +164,7 @@ def response_law(parameters: Parameters, theory: Theory, orientation: Any, aware
         drive = eq.drive.py_func(stakes, trust, orientation, prior, *(f(w) for w in theory.weights[group]))
         score = eq.empowerment_score.py_func(
             drive, f(aware), f(p.awareness_bonus), f(theory.thresholds[group] if threshold is None else threshold),
-            f(handicap if theory.handicapped[cell] else 0.0), f(p.sensitivity),
+            f(handicap if theory.handicapped[cell] else 0.0), eq.ZERO, eq.ZERO, f(p.sensitivity),
         )  # fmt: skip
         chance = eq.ZERO if theory.empowered[cell] == NEVER else eq.logistic.py_func(score)
         empowered = event(chance)
@@ -338,4 +340,6 @@ def solve(point: Point, config: Config, theory: Theory | None = None) -> xr.Data
         data[f"{name}_sd"] = (dims_of(name), deviation[None], {**about, **text})
         if v.error:
             data[f"{name}_se"] = (dims_of(name), 0.0 * deviation[None], attributes_of(f"{name}_se"))
-    return xr.Dataset(data, coords=coordinates([point], grid, labels([theory]), config)).drop_dims("bin", errors="ignore")
+    return xr.Dataset(data, coords=coordinates([point], grid, labels([theory]), (), config)).drop_dims(
+        "bin", errors="ignore"
+    )

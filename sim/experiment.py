@@ -20,7 +20,8 @@ import numpy as np
 from sim import extension, place, plan, provenance, store
 from sim.collect import Collector
 from sim.design import ConfigError, Point, points
-from sim.labels import coordinates, proposition_labels
+from sim.labels import coordinates, proposition_labels, theory_names
+from sim.plan import Rates
 from sim.progress import progress
 from sim.recording import partner_updates, period_grid
 from sim.schema import Config
@@ -170,12 +171,12 @@ def gigabytes(size: float) -> str:
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
-def perform(found: Survey, rates: dict[int, float], title: str, question: str, stop: threading.Event) -> Progress:
+def perform(found: Survey, rates: Rates, title: str, question: str, stop: threading.Event) -> Progress:
     """Do what a survey found to do. Finished points are kept whatever happens; the same call goes on where this ended.
 
     Parameters
     ----------
-    rates : partner-updates a second by number of partners, see `sim.plan.pilot`.
+    rates : partner-updates a second by class of points, see `sim.plan.pilot`.
     stop : when set, no more blocks are started, and what is finished is written.
 
     Raises
@@ -235,11 +236,19 @@ def _target(found: Survey, title: str, question: str) -> Store:
         return opened
     new, extending, _ = place.siblings(found.path)
     attrs = provenance.attributes(found.config, found.points, title, question)
-    coords = coordinates(found.points, found.grid, found.propositions, found.config)
+    theories = theory_names(found.points)
+    columns = store.columns_of(found.config)
+    if found.existing is not None:
+        theories = tuple(sorted({*found.existing.theories, *theories}))
+        for name, labels in columns.items():
+            labels += [label for label in found.existing.columns(name) if label not in labels]
+    coords = coordinates(found.points, found.grid, found.propositions, theories, found.config)
     found.path.parent.mkdir(parents=True, exist_ok=True)
     if found.existing is None:
         extension.clear(new)
-        store.create(new, coords, found.grid, found.propositions, found.config, attrs, found.total, found.chunk)
+        store.create(
+            new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
+        )
         extension.place(new, found.path)
         opened = store.read(found.path, "r+")
         assert opened is not None
@@ -257,7 +266,9 @@ def _target(found: Survey, title: str, question: str) -> Store:
     attrs["levels"] = json.dumps(levels)
     attrs["theories"] = json.dumps({**json.loads(old.attrs["theories"]), **json.loads(attrs["theories"])})
     extension.clear(new)
-    built = store.create(new, coords, found.grid, found.propositions, found.config, attrs, found.total, found.chunk)
+    built = store.create(
+        new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
+    )
     regrown = {t.index for t in found.tasks if t.start > 0}
     kept = [k for k in np.flatnonzero(old.done).tolist() if k not in regrown]
     extension.copy_points(old, built, kept, kept)

@@ -18,9 +18,15 @@ from sim.store import TALLY, Store, read, runs
 
 
 def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequence[int]) -> None:
-    """Copy finished points, by label of period and proposition, to other indices of another store; then mark them."""
-    periods = np.searchsorted(target.grid, source.grid)
-    propositions = [target.propositions.index(p) for p in source.propositions]
+    """Copy finished points, by label of every dim that may have grown, to other indices of another store; then mark them."""
+    grown = {
+        "period": (np.searchsorted(target.grid, source.grid), len(target.grid)),
+        "proposition": ([target.propositions.index(p) for p in source.propositions], len(target.propositions)),
+        "theory": ([target.theories.index(name) for name in source.theories], len(target.theories)),
+    }
+    for dim, name in (("period_column", "by_period"), ("run_column", "by_run")):
+        columns = target.columns(name)
+        grown[dim] = ([columns.index(label) for label in source.columns(name)], len(columns))
     size = max(source.chunk, 1)
     for start in range(0, len(indices), size):
         here, there = list(indices[start : start + size]), list(to[start : start + size])
@@ -33,10 +39,10 @@ def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequen
                 continue
             values = np.concatenate([array[first:last] for _, first, last in runs(here)])
             dims = array.attrs["_ARRAY_DIMENSIONS"]
-            for dim, where in (("period", periods), ("proposition", propositions)):
+            for dim, (where, length) in grown.items():
                 if dim in dims:
-                    axis, length = dims.index(dim), len(target.grid if dim == "period" else target.propositions)
-                    empty = np.nan if dim == "period" and values.dtype.kind == "f" else 0
+                    axis = dims.index(dim)
+                    empty = np.nan if dim in ("period", "theory") and values.dtype.kind == "f" else 0
                     wide = np.full((*values.shape[:axis], length, *values.shape[axis + 1 :]), empty, values.dtype)
                     wide[(slice(None),) * axis + (where,)] = values
                     values = wide

@@ -6,7 +6,9 @@ Read off `sim.schema`; defaults, choices and questions come from the files of th
 from __future__ import annotations
 
 import difflib
+import functools
 import math
+import operator
 import textwrap
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
@@ -17,15 +19,18 @@ import yaml
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 
-from sim.schema import Allowed, Config, Factor, Spacing
+from sim.fields import Allowed
+from sim.parameters import Distribution, Phase
+from sim.schema import Config, Factor, Spacing
 
 WIDTH = 118
 LONGEST_VALUE = 80
 #: Widths of the columns of keys: path, default, allowed, meaning.
 _COLUMNS = (36, 11, 21, WIDTH - 76)
 _SHORTER = {"a whole number in": "whole,", "a number in ": "", "a number of at least": ">=", "true or false": "true, false"}
-
-
+#: Kinds of group that occur several times and are listed once; their parent -> the placeholder of their names.
+_REPEATED = (Distribution, Phase)
+_PLACES = {"context": "<factor>", "ability": "<capacity>", "phases.table": "<phase>"}
 _PLAIN = {
     "Input should be": "must be",
     "Field required": "is missing",
@@ -77,7 +82,7 @@ def _kinds(annotation: Any, metadata: Iterable[Any] = ()) -> Iterator[tuple[Any,
 def _interval(constraints: Iterable[Any]) -> str:
     def bound(value: float) -> str:
         power = math.log2(value) if value >= 2**24 else 0.5
-        return f"2^{int(power)}" if power.is_integer() else f"{value:g}".replace("e+0", "e")
+        return f"2^{int(power)}" if power.is_integer() else f"{value:g}".replace("e+0", "e").replace("e-0", "e-")
 
     found = {name: getattr(c, name) for c in constraints for name in ("ge", "gt", "le", "lt") if hasattr(c, name)}
     if "ge" not in found:
@@ -233,22 +238,42 @@ def _defaults(folder: Path) -> tuple[dict[str, Any], dict[str, str]]:
 def keys(folder: Path | None = None) -> list[tuple[str, str, str, str]]:
     """(path, default, what it may be, meaning) of every key as text, in the order of the schema.
 
-    The keys of a factor are listed once, with a placeholder for its label.
+    The keys of a factor are listed once, with a placeholder for its label; so are those of groups that have the same
+    keys, after a line that names the groups; their defaults stand in that order where they differ.
     """
     defaults, _ = _defaults(folder or conf_folder())
-    found = []
+    found: list[tuple[str, str, str, str]] = []
+    place_of = {path: f"{path.rpartition('.')[0]}.{place}" for path, place in _alike().items()}
     for path, field in paths().items():
+        parent, _, name = path.rpartition(".")
+        same = [other for other, place in place_of.items() if place == place_of.get(path, place_of.get(parent))]
         if path == "design.factors":
             inner = paths(Factor, "design.factors.<label>.") | paths(Spacing, "design.factors.<label>.levels.")
             found += [
                 (p, "" if f.is_required() else show(f.default), _brief(f), f.description or "") for p, f in inner.items()
             ]
+        elif same and same[0] not in (path, parent):
+            continue
+        elif path in place_of:
+            names = ", ".join(other.rpartition(".")[2] for other in same)
+            found.append((place_of[path], "", names, "have the same keys; defaults that differ are in this order"))
+        elif parent in place_of:
+            values = [_default(defaults, f"{other}.{name}") for other in same]
+            text = values[0] if len(set(values)) == 1 else " ".join(values)
+            found.append((f"{place_of[parent]}.{name}", text, _brief(field), field.description or ""))
         elif group_of(field) is None:
-            value: Any = defaults
-            for name in path.split("."):
-                value = value[name]
-            found.append((path, show(value), _brief(field), field.description or ""))
+            found.append((path, _default(defaults, path), _brief(field), field.description or ""))
     return found
+
+
+def _default(defaults: Mapping[str, Any], path: str) -> str:
+    return show(functools.reduce(operator.getitem, path.split("."), defaults))
+
+
+def _alike() -> dict[str, str]:
+    """Groups that have the same keys -> the placeholder of their names."""
+    kinds = {path: group_of(field) for path, field in paths().items()}
+    return {path: _PLACES[path.rpartition(".")[0]] for path, kind in kinds.items() if kind and issubclass(kind, _REPEATED)}
 
 
 def _brief(field: FieldInfo) -> str:

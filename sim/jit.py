@@ -20,7 +20,11 @@ import numba
 from numba.core.compiler import Compiler
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
-SOURCES = ("jit", "strategies", "variables", "rng", "equations", "rows", "tally_rows", "kernel", "moments")
+SOURCES = (
+    "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "start_rows", "pair_rows",
+    "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel", "full_state", "full_steps", "full_tallies",
+    "full_kernel", "moments",
+)  # fmt: skip
 
 
 class _DistinctRows(Compiler):  # type: ignore[misc]
@@ -72,6 +76,6 @@ def kernel(function: Callable[..., Any]) -> Any:
         numba.config.CACHE_DIR = before
 
 
-def is_compiled() -> bool:
-    """Whether the kernel is in the cache, so that it loads instead of compiling."""
-    return any(Path(cache_folder()).rglob("kernel.simulate-*.nbc"))
+def is_compiled(full: bool = False) -> bool:
+    """Whether the base model's kernel, or the one with every mechanism, is in the cache, so that it loads."""
+    return any(Path(cache_folder()).rglob("full_kernel.simulate_full-*.nbc" if full else "kernel.simulate-*.nbc"))

@@ -30,7 +30,13 @@ POINT = np.dtype(
         ("horizon", "f4"), ("window", "f4"), ("trust_gain", "f4"), ("trust_loss", "f4"), ("suspicion", "f4"),
         ("prior_gain", "f4"), ("prior_loss", "f4"), ("stakes_rate", "f4"), ("sensitivity", "f4"),
         ("barrier_strength", "f4"), ("tremble", "f4"), ("misperception", "f4"), ("aware", "f4"), ("awareness_bonus", "f4"),
-        ("exit_rate", "f4"), ("moderate", "f4"), ("creation", "f4"), ("handicap", "f4"),
+        ("exit_rate", "f4"), ("moderate", "f4"), ("creation", "f4"), ("mutuality", "f4"), ("handicap", "f4"),
+        # What only the form with every mechanism reads: `sim.full_kernel`.
+        ("coupling", "i8"), ("racing", "i8"), ("phased", "i8"), ("review_every", "i8"),
+        ("connections", "f4"), ("relatedness", "f4"), ("alignment", "f4"), ("closeness", "f4"), ("novelty", "f4"),
+        ("slack", "f4"), ("trust_cost", "f4"), ("trust_optimum", "f4"), ("instrumentality", "f4"),
+        ("scope", "f4"), ("renewal", "f4"), ("power_scale", "f4"), ("temptation", "f4"), ("forced_disclosure", "f4"),
+        ("satiation", "f4"), ("advance", "f4"), ("fail", "f4"), ("break_rate", "f4"), ("readjustment", "f4"),
     ]
 )  # fmt: skip
 
@@ -38,10 +44,12 @@ POINT = np.dtype(
 WANTED = (
     "strategy_share", "regime_share", "transfer", "creation", "learning", "efficiency", "inequity", "mean_stakes",
     "mean_trust", "mean_orientation", "mean_prior", "survival", "active_share", "cumulative_learning",
-    "cumulative_learning_hist", "response_count",
+    "cumulative_learning_hist", "response_count", "unlearnt", "power", "phase_share", "dimension_learning",
+    "learning_by_theory", "learning_by_pair",
 )  # fmt: skip
 (W_STRATEGY, W_REGIME, W_TRANSFER, W_CREATION, W_LEARNING, W_EFFICIENCY, W_INEQUITY, W_STAKES, W_TRUST, W_ORIENTATION,
- W_PRIOR, W_SURVIVAL, W_ACTIVE, W_CUMULATIVE, W_HISTOGRAM, W_RESPONSE) = range(len(WANTED))  # fmt: skip
+ W_PRIOR, W_SURVIVAL, W_ACTIVE, W_CUMULATIVE, W_HISTOGRAM, W_RESPONSE, W_UNLEARNT, W_POWER, W_PHASE, W_DIMENSION,
+ W_THEORY, W_PAIR) = range(len(WANTED))  # fmt: skip
 
 FOUR = 4
 
@@ -68,6 +76,43 @@ def tally_context(up: Any, down: Any, partners: Any, both: Any, scratch: Any, la
     tally.real(scratch, lanes, out)
 
 
+@step
+def tally_outcomes(
+    want: Any, transfer_mean: Any, creation_mean: Any, learning_mean: Any, most: Any, living: Any, lanes: Any, scratch: Any,
+    out: Any,
+) -> None:  # fmt: skip
+    """Tally what a period brought; `out` is the period's row."""
+    if want[W_TRANSFER]:
+        tally.real(transfer_mean, lanes, out[tally.TRANSFER])
+    if want[W_CREATION]:
+        tally.real(creation_mean, lanes, out[tally.CREATION])
+    if want[W_LEARNING]:
+        tally.real(learning_mean, lanes, out[tally.LEARNING])
+    if want[W_EFFICIENCY]:
+        tally.efficiency_row(learning_mean, most, scratch)
+        tally.real(scratch, lanes, out[tally.EFFICIENCY])
+        out[tally.EFFICIENCY_N, tally.SUM] += living
+
+
+@step
+def tally_states(
+    want: Any, n: Any, trust_up: Any, trust_down: Any, stakes_up: Any, stakes_down: Any, prior: Any, living: Any,
+    active_number: Any, lanes: Any, scratch: Any, out: Any,
+) -> None:  # fmt: skip
+    """Tally context, survival and active partners at the end of a period."""
+    if want[W_STAKES]:
+        tally_context(stakes_up, stakes_down, n, True, scratch, lanes, out[tally.MEAN_STAKES])
+    if want[W_TRUST]:
+        tally_context(trust_up, trust_down, n, True, scratch, lanes, out[tally.MEAN_TRUST])
+    if want[W_PRIOR]:
+        tally_context(prior, prior, n, False, scratch, lanes, out[tally.MEAN_PRIOR])
+    if want[W_SURVIVAL]:
+        out[tally.SURVIVAL, tally.SUM] = living
+        out[tally.SURVIVAL, tally.SQUARE] = living
+    if want[W_ACTIVE]:
+        tally.count(active_number, lanes, out[tally.ACTIVE_SHARE])
+
+
 @kernel
 def simulate(
     point: Any, first: Any, count: Any, mix: Any, planes: Any, keeps: Any, weights: Any, thresholds: Any,
@@ -88,6 +133,7 @@ def simulate(
     n = point.partners
     others, partners = np.float32(n - 1), np.float32(n)
     moderate, gamma = point.moderate, point.creation
+    most = eq.most_learning(gamma, point.mutuality)
     want_outcome = want[W_TRANSFER] or want[W_CREATION] or want[W_LEARNING] or want[W_EFFICIENCY]
     want_to_date = want[W_CUMULATIVE] or want[W_HISTOGRAM]
 
@@ -166,16 +212,9 @@ def simulate(
                     rows.divide_row(transfer_sum, partners)
                     rows.divide_row(creation_sum, partners)
                     rows.divide_row(learning_sum, partners)
-                    if want[W_TRANSFER]:
-                        tally.real(transfer_sum, lanes, by_period[row, tally.TRANSFER])
-                    if want[W_CREATION]:
-                        tally.real(creation_sum, lanes, by_period[row, tally.CREATION])
-                    if want[W_LEARNING]:
-                        tally.real(learning_sum, lanes, by_period[row, tally.LEARNING])
-                    if want[W_EFFICIENCY]:
-                        tally.efficiency_row(learning_sum, gamma, scratch)
-                        tally.real(scratch, lanes, by_period[row, tally.EFFICIENCY])
-                        by_period[row, tally.EFFICIENCY_N, tally.SUM] += living
+                    tally_outcomes(
+                        want, transfer_sum, creation_sum, learning_sum, most, living, lanes, scratch, by_period[row]
+                    )
                 if row >= 0 and want[W_INEQUITY]:
                     rows.fill(differences, eq.ZERO)
                     rows.fill(totals, eq.ZERO)
@@ -263,17 +302,20 @@ def simulate(
                     tally.strategies(packed, lanes, states)
                 if want[W_REGIME]:
                     tally.regimes(packed, lanes, n, states)
-                if want[W_STAKES]:
-                    tally_context(stakes_up, stakes_down, n, True, scratch, lanes, states[tally.MEAN_STAKES])
-                if want[W_TRUST]:
-                    tally_context(trust_up, trust_down, n, True, scratch, lanes, states[tally.MEAN_TRUST])
-                if want[W_PRIOR]:
-                    tally_context(prior, prior, n, False, scratch, lanes, states[tally.MEAN_PRIOR])
-                if want[W_SURVIVAL]:
-                    states[tally.SURVIVAL, tally.SUM] = living
-                    states[tally.SURVIVAL, tally.SQUARE] = living
-                if want[W_ACTIVE]:
-                    tally.count(active_number, lanes, states[tally.ACTIVE_SHARE])
+                tally_states(
+                    want,
+                    n,
+                    trust_up,
+                    trust_down,
+                    stakes_up,
+                    stakes_down,
+                    prior,
+                    living,
+                    active_number,
+                    lanes,
+                    scratch,
+                    states,
+                )
                 for later in range(t, last + 1):
                     row = recorded[later]
                     if row >= 0:

@@ -7,12 +7,12 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim.design import Point, theory_of
-from sim.recording import own_periods, period_grid, recorded_names
+from sim.design import Point, theories_of
+from sim.recording import layout_of, own_periods, period_grid, recorded_names
 from sim.schema import Config
 from sim.tallies import Tallies
 from sim.theory import labels, response_labels
-from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, columns_of
+from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, number_dims
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,8 +20,12 @@ if TYPE_CHECKING:
 
 def proposition_labels(points: Sequence[Point]) -> tuple[str, ...]:
     """The ``proposition`` coordinate of a design: the labels of all its theories."""
-    names = {p.parameters.response.theory_mix for p in points}
-    return labels([theory_of(p.parameters) for p in points if p.parameters.response.theory_mix in names])
+    return labels(theory for p in points for _, _, theory in theories_of(p.parameters))
+
+
+def theory_names(points: Sequence[Point]) -> tuple[str, ...]:
+    """The ``theory`` coordinate of a design: the names of all its theories, as the config gives them."""
+    return tuple(sorted({name for p in points for name, _, _ in theories_of(p.parameters)}))
 
 
 def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -37,39 +41,43 @@ def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarr
 
 
 def values_of(
-    points: Sequence[Point], tallies: Sequence[Tallies], grid: np.ndarray, propositions: Sequence[str], config: Config
+    points: Sequence[Point],
+    tallies: Sequence[Tallies],
+    grid: np.ndarray,
+    propositions: Sequence[str],
+    theories: Sequence[str],
+    config: Config,
 ) -> dict[str, np.ndarray]:
     """Labelled values of some points, as arrays with the points first.
 
     Parameters
     ----------
     points, tallies : the points and their tallies, in one order.
-    grid, propositions : the ``period`` and ``proposition`` coordinates.
+    grid, propositions, theories : the ``period``, ``proposition`` and ``theory`` coordinates.
 
     Returns
     -------
     dict : name -> float64 or int64 array with the dims of `sim.variables`, ``point`` first.
     """
+    layout = layout_of(config)
     period = np.stack([t.period for t in tallies], axis=1)
     total = np.stack([t.point for t in tallies], axis=1)
     alliances = np.array([t.alliances for t in tallies], np.int64)
-    partners = np.array([p.parameters.population.partners for p in points], np.float64)
-    scales = {"fixed": np.full(len(points), float(FIXED)), "one": np.ones(len(points)), "partners": partners,
-              "pairs": partners * (partners - 1) / 2}  # fmt: skip
+    scales = _scales(points)
     every = config.output.every
     own = np.stack([np.isin(grid, own_periods(p.parameters.population.periods, every)) for p in points])
+    phased = np.array([p.parameters.phases.kind != "none" for p in points])
     values: dict[str, np.ndarray] = {"alliances": alliances}
     for name in recorded_names(config):
         v = BY_NAME[name]
-        by_period, columns = columns_of(name)
+        by_period, columns = layout.columns_of(name)
         if name == "response_count":
             values[name] = _responses(points, total[:, :, columns], alliances, propositions)
             continue
         sums = (period[:, :, :, columns] if by_period else total[:, :, columns]).copy()
         n = alliances.reshape(-1, *[1] * (sums.ndim - 3))
         if v.number is not None:
-            n = period[0, :, :, columns_of(v.number)[1], 0].astype(np.int64)
-            values[v.number] = n[..., 0]
+            n = period[0, :, :, layout.columns_of(v.number)[1], 0].astype(np.int64)
         mean, error = _moments(n, sums)
         scale = scales[v.scale].reshape(-1, *[1] * (mean.ndim - 1))
         results = {name: mean / scale, f"{name}_se": error / scale}
@@ -78,16 +86,47 @@ def values_of(
                 array[~own] = np.nan
                 if v.kind == "outcome":
                     array[:, grid == 0] = np.nan
-            values[key] = array if len(v.dims) > by_period else array[..., 0]
+            if v.when == "phases":
+                array[~phased] = np.nan
+            values[key] = _shaped(array, v.dims, points, theories)
+        if v.number is not None:
+            values[v.number] = _shaped(n, number_dims(v.number), points, theories)
     return values
+
+
+def _scales(points: Sequence[Point]) -> dict[str, np.ndarray]:
+    """What tallied integers are divided by, see `sim.variables.Variable.scale`."""
+    partners = np.array([p.parameters.population.partners for p in points], np.float64)
+    specific = np.array([p.parameters.population.coupling == "partner_specific" for p in points])
+    return {
+        "fixed": np.full(len(points), float(FIXED)),
+        "one": np.ones(len(points)),
+        "partners": partners,
+        "units": np.where(specific, partners * (partners - 1), partners),
+        "pairs": partners * (partners - 1) / 2,
+    }
+
+
+def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theories: Sequence[str]) -> np.ndarray:
+    """Tally columns as the further dims of a variable; slots of the mix of theories by name."""
+    inner = [d for d in dims if d != "period"]
+    if not inner:
+        return array[..., 0]
+    if inner != ["theory"]:
+        return array.reshape(*array.shape[:-1], *(len(COORDS[d]) for d in inner)) if inner[0] in COORDS else array
+    wide = np.full((*array.shape[:-1], len(theories)), np.nan if array.dtype.kind == "f" else 0, array.dtype)
+    for k, point in enumerate(points):
+        for slot, (name, _, _) in enumerate(theories_of(point.parameters)):
+            wide[k, ..., theories.index(name)] = array[k, ..., slot]
+    return wide
 
 
 def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
     counts = np.zeros((len(points), len(propositions)))
     total = sums[1, ..., 0].astype(np.float64) * 2.0**64 + sums[0, ..., 0].astype(np.float64)
     for k, point in enumerate(points):
-        where = [propositions.index(label) for label in response_labels(theory_of(point.parameters))]
-        np.add.at(counts[k], where, total[k])
+        held = [label for _, _, theory in theories_of(point.parameters) for label in response_labels(theory)]
+        np.add.at(counts[k], [propositions.index(label) for label in held], total[k, : len(held)])
     return np.asarray(counts / alliances[:, None])
 
 
@@ -112,12 +151,12 @@ def attributes_of(name: str) -> dict[str, str]:
 def dims_of(name: str) -> tuple[str, ...]:
     """Dims of a labelled variable, ``point`` first."""
     if name in NUMBERS:
-        return ("point", "period")
+        return ("point", *number_dims(name))
     return ("point", *BY_NAME[name.removesuffix("_se")].dims) if name != "alliances" else ("point",)
 
 
 def coordinates(
-    points: Sequence[Point], grid: np.ndarray, propositions: Sequence[str], config: Config
+    points: Sequence[Point], grid: np.ndarray, propositions: Sequence[str], theories: Sequence[str], config: Config
 ) -> dict[str, tuple[str, np.ndarray, dict[str, str]]]:
     """Coordinates of a dataset: one per factor on ``point``, and those of the dims in use, with attributes."""
     used = {d for name in recorded_names(config) for d in dims_of(name)}
@@ -126,7 +165,12 @@ def coordinates(
         keys = ", ".join([factor.path] if isinstance(factor.path, str) else factor.path)
         attrs = {"units": "1", "long_name": label, "description": f"Factor of the design, sets {keys}."}
         coords[label] = ("point", np.array([p.labels[label] for p in points]), attrs)
-    fixed: dict[str, Sequence[object] | np.ndarray] = {**COORDS, "period": grid, "proposition": propositions}
+    fixed: dict[str, Sequence[object] | np.ndarray] = {
+        **COORDS,
+        "period": grid,
+        "proposition": propositions,
+        "theory": theories,
+    }
     for dim, labels_ in fixed.items():
         if dim in used:
             coords[dim] = (dim, np.array(labels_), attributes_of(dim))
@@ -140,6 +184,7 @@ def dataset(points: Sequence[Point], tallies: Sequence[Tallies], config: Config)
     import xarray as xr
 
     grid, propositions = period_grid(points, config.output.every), proposition_labels(points)
-    values = values_of(points, tallies, grid, propositions, config)
+    theories = theory_names(points)
+    values = values_of(points, tallies, grid, propositions, theories, config)
     data = {name: (dims_of(name), array, attributes_of(name)) for name, array in values.items()}
-    return xr.Dataset(data, coords=coordinates(points, grid, propositions, config))
+    return xr.Dataset(data, coords=coordinates(points, grid, propositions, theories, config))

@@ -14,9 +14,9 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from sim.design import ConfigError, Point
-from sim.recording import partner_updates, period_grid, recorded_names
+from sim.recording import layout_of, partner_updates, period_grid, recorded_names, speed_class
 from sim.schema import Config
-from sim.variables import BY_NAME, COORDS, columns_of
+from sim.variables import BY_NAME, COORDS
 
 if TYPE_CHECKING:
     from sim.blocks import Arguments, Block
@@ -39,6 +39,9 @@ LEAST_SECONDS = 0.02
 SLACK = 1.2
 #: Points are split at multiples of this many alliances, the lanes of the kernel.
 SPLIT = 512
+
+#: Class of points (`sim.recording.speed_class`) -> partner-updates a second on one core.
+Rates = Mapping[tuple[int, str, bool], float]
 
 
 @dataclass(frozen=True)
@@ -85,11 +88,12 @@ def check_size(points: Sequence[Point], grid: np.ndarray, config: Config) -> Non
 def bytes_per_point(grid: np.ndarray, propositions: int, config: Config) -> int:
     """Size of one point's labelled values and tallies in memory, in bytes."""
     lengths = {dim: len(labels) for dim, labels in COORDS.items()} | {"period": len(grid), "proposition": propositions}
-    cells = 0
+    layout, cells = layout_of(config), 0
+    lengths["theory"] = layout.slots
     for name in recorded_names(config):
         v = BY_NAME[name]
         size = int(np.prod([lengths[d] for d in v.dims], initial=1))
-        by_period, columns = columns_of(name)
+        by_period, columns = layout.columns_of(name)
         tallied = 2 * (columns.stop - columns.start) * (len(grid) if by_period else 1)
         cells += size * (1 + v.error) + (size if v.number else 0) + tallied
     return 8 * cells
@@ -109,29 +113,30 @@ def workers_of(config: Config) -> int:
     return config.compute.workers or cores
 
 
-def pilot(tasks: Sequence[Task], config: Config) -> dict[int, float]:
-    """Partner-updates a second on one core by number of partners, from short trials of a few points.
+def pilot(tasks: Sequence[Task], config: Config) -> Rates:
+    """Partner-updates a second on one core by class of points, from short trials of a few points of each.
 
     The first call also compiles the kernel, or loads it from its cache.
     """
     from sim.blocks import arguments_of, run_segment
 
-    by_partners: dict[int, list[Task]] = {}
+    classes: dict[tuple[int, str, bool], list[Task]] = {}
     for task in tasks:
-        by_partners.setdefault(task.point.parameters.population.partners, []).append(task)
-    rates: dict[int, float] = {}
-    for partners, group in by_partners.items():
+        classes.setdefault(speed_class(task.point), []).append(task)
+    rates: dict[tuple[int, str, bool], float] = {}
+    for kind, group in classes.items():
         seconds, work = 0.0, 0
         for k in sorted({len(group) * i // PILOT_POINTS for i in range(PILOT_POINTS)} | {len(group) - 1}):
-            short = _shortened(group[k].point, partners)
+            short = _shortened(group[k].point, kind[0])
             arguments = arguments_of(short, config, period_grid([short], config.output.every))
-            if not rates and not work:
+            if not work:
+                # Loads, or compiles, the form of the kernel that the class needs.
                 run_segment(arguments, 0, 1)
             started = time.perf_counter()
             run_segment(arguments, group[k].start, SPLIT)
             seconds += time.perf_counter() - started
             work += SPLIT * partner_updates(short)
-        rates[partners] = work / max(seconds, 1e-9)
+        rates[kind] = work / max(seconds, 1e-9)
     return rates
 
 
@@ -145,20 +150,18 @@ def _shortened(point: Point, partners: int) -> Point:
     return replace(point, parameters=point.parameters.model_copy(update={"population": fewer}))
 
 
-def seconds_of(tasks: Sequence[Task], rates: Mapping[int, float]) -> float:
+def seconds_of(tasks: Sequence[Task], rates: Rates) -> float:
     """Estimated time of tasks on one core."""
-    return sum(t.work / rates[t.point.parameters.population.partners] for t in tasks)
+    return sum(t.work / rates[speed_class(t.point)] for t in tasks)
 
 
-def block_seconds(tasks: Sequence[Task], rates: Mapping[int, float], config: Config) -> float:
+def block_seconds(tasks: Sequence[Task], rates: Rates, config: Config) -> float:
     """Aimed-at duration of a block: `compute.block_seconds`, or less where the whole run is short."""
     fair = seconds_of(tasks, rates) / (workers_of(config) * BLOCKS_PER_WORKER)
     return min(config.compute.block_seconds, max(fair, LEAST_SECONDS))
 
 
-def pack(
-    tasks: Sequence[Task], rates: Mapping[int, float], seconds: float, chunk: int
-) -> Iterator[list[tuple[Task, int, int]]]:
+def pack(tasks: Sequence[Task], rates: Rates, seconds: float, chunk: int) -> Iterator[list[tuple[Task, int, int]]]:
     """Cut tasks into groups of (task, first alliance, count) worth about `seconds` on one core each, in order.
 
     Small points share a group, large ones are split at multiples of the lane width; a group stays within a chunk of
@@ -167,7 +170,7 @@ def pack(
     group: list[tuple[Task, int, int]] = []
     filled, current = 0.0, -1
     for task in tasks:
-        each = partner_updates(task.point) / rates[task.point.parameters.population.partners]
+        each = partner_updates(task.point) / rates[speed_class(task.point)]
         step = max(SPLIT, int(seconds / each) // SPLIT * SPLIT)
         for start in range(task.start, task.stop, step):
             count = min(step, task.stop - start)
@@ -181,9 +184,7 @@ def pack(
         yield group
 
 
-def blocks(
-    tasks: Sequence[Task], rates: Mapping[int, float], config: Config, grid: np.ndarray, chunk: int
-) -> Iterator[Block]:
+def blocks(tasks: Sequence[Task], rates: Rates, config: Config, grid: np.ndarray, chunk: int) -> Iterator[Block]:
     """The blocks of a run, made one at a time."""
     from sim.blocks import Block, Segment, arguments_of
 

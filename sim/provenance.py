@@ -12,12 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from sim import theory
-from sim.design import Point, canonical, value_at
+from sim.design import Point, canonical, theories_of, value_at
 from sim.schema import POINT_GROUPS, Config
 from sim.variables import STREAM_VERSION
 
 PROGRAM = "alliance-sim"
-STORE_VERSION = 1
+STORE_VERSION = 2
 _PACKAGES = ("numba", "numpy", "xarray", "zarr", "dask", "distributed", "hydra-core", "pydantic")
 
 
@@ -63,7 +63,7 @@ def now() -> str:
 
 def theory_sources(points: list[Point]) -> dict[str, str]:
     """Text of each response theory the points use, by the name the config gives it."""
-    return {name: theory.source_of(name) for name in sorted({p.parameters.response.theory_mix for p in points})}
+    return {name: theory.source_of(name) for name in sorted({n for p in points for n, _, _ in theories_of(p.parameters)})}
 
 
 def identity(config: Config, points: list[Point]) -> dict[str, Any]:
@@ -76,8 +76,7 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
     flat: dict[str, Any] = {}
     _flatten(config.model_dump(mode="json", include=set(POINT_GROUPS)), "", flat)
     del flat["population.alliances"]
-    for label, factor in config.design.factors.items():
-        paths = [factor.path] if isinstance(factor.path, str) else list(factor.path)
+    for label, paths in zip(config.design.factors, _paths(config), strict=True):
         flat = {k: v for k, v in flat.items() if not any(k == p or k.startswith(f"{p}.") for p in paths)}
         flat[f"design.factors.{label}.path"] = paths
     flat["random.seed"] = config.random.seed
@@ -86,23 +85,27 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
     recorded = config.output.variables
     flat["output.variables"] = recorded if recorded == "all" else sorted(recorded)
     flat["stream_version"] = STREAM_VERSION
-    if "response.theory_mix" in flat:
-        name = flat["response.theory_mix"]
-        flat[f"theory {name}"] = theory.source_of(name)
+    if not any("response.theory_mix" in paths for paths in _paths(config)):
+        mix = config.response.theory_mix
+        flat |= {f"theory {name}": theory.source_of(name) for name in ([mix] if isinstance(mix, str) else mix)}
     return flat
 
 
 def named_levels(config: Config, points: list[Point]) -> dict[str, dict[str, Any]]:
     """What the named levels of each factor stand for: label -> name -> {key path: value}; numbers stand for themselves."""
     found: dict[str, dict[str, Any]] = {}
-    for label, factor in config.design.factors.items():
-        paths = [factor.path] if isinstance(factor.path, str) else list(factor.path)
+    for label, paths in zip(config.design.factors, _paths(config), strict=True):
         for point in points:
             name = point.labels[label]
             if isinstance(name, str) and name not in found.setdefault(label, {}):
                 values = {path: value_at(point.parameters, path) for path in paths if path != "population.alliances"}
                 found[label][name] = values
     return found
+
+
+def _paths(config: Config) -> list[list[str]]:
+    """The keys that each factor sets."""
+    return [[f.path] if isinstance(f.path, str) else list(f.path) for f in config.design.factors.values()]
 
 
 def _flatten(tree: Any, prefix: str, flat: dict[str, Any]) -> None:

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 import numpy as np
 
 from sim.design import Point
-from sim.schema import Config
-from sim.variables import VARIABLES
+from sim.parameters import Parameters
+from sim.schema import Config, Spacing
+from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
+
+#: Neutral values of the keys that make a race to learn.
+_NO_RACE = {"scope": None, "temptation": 0.0, "forced_disclosure": 0.0, "satiation": 0.0}
 
 
 def period_grid(points: Sequence[Point], every: int) -> np.ndarray:
@@ -24,8 +29,78 @@ def own_periods(periods: int, every: int) -> np.ndarray:
 
 def recorded_names(config: Config) -> tuple[str, ...]:
     """Recorded variables, in the order of `sim.variables.VARIABLES`."""
-    wanted = config.output.variables
-    return tuple(v.name for v in VARIABLES if wanted == "all" or v.name in wanted)
+    given = config.output.variables
+    wanted = (given,) if isinstance(given, str) else given
+    on = {"always": True, "race": has_race(config), "phases": has_phases(config), "request": False}
+    return tuple(v.name for v in VARIABLES if (on[v.when] and "all" in wanted) or v.name in wanted)
+
+
+def has_race(config: Config) -> bool:
+    """Whether the race to learn acts in a run, or a factor may make it act."""
+    varied = any(path.startswith("race.") for path in _factor_paths(config))
+    return varied or any(getattr(config.race, key) != value for key, value in _NO_RACE.items())
+
+
+def has_phases(config: Config) -> bool:
+    """Whether alliances evolve through phases in a run, or in some of its points."""
+    return config.phases.kind != "none" or any(path == "phases.kind" for path in _factor_paths(config))
+
+
+def races(config: Config) -> bool:
+    """Whether learning to date and power are followed: the race acts, or what it brings is recorded."""
+    return has_race(config) or not {"unlearnt", "power"}.isdisjoint(recorded_names(config))
+
+
+def needs_full(p: Parameters, config: Config) -> bool:
+    """Whether a point needs the form with every mechanism; else the base model's, which is faster, gives the same bits."""
+    return has_mechanisms(p) or layout_of(config).period != PERIOD_COLUMNS
+
+
+def has_mechanisms(p: Parameters) -> bool:
+    """Whether anything acts at a point that the base model leaves out."""
+    ability, phases = p.ability, p.phases
+    starts = (p.context.stakes, p.context.trust, p.context.orientation, p.context.prior)
+    neutral = (
+        p.population.coupling == "sampled" or p.population.partners == 2,
+        all(start.distribution == "constant" for start in (*starts, ability.absorptive, ability.communicative)),
+        ability.absorptive.mean == ability.communicative.mean == 1.0,
+        ability.connections == ability.relatedness == ability.alignment == 1.0,
+        ability.distance is None,
+        ability.slack is None,
+        ability.trust_cost == 0.0,
+        p.response.instrumentality == 0.0,
+        isinstance(p.response.theory_mix, str),
+        all(getattr(p.race, key) == value for key, value in _NO_RACE.items()),
+        phases.kind == "none",
+    )
+    return not all(neutral)
+
+
+def speed_class(point: Point) -> tuple[int, str, bool]:
+    """Partners, coupling, and whether mechanisms act: what the time of a partner-update depends on most."""
+    population = point.parameters.population
+    return population.partners, population.coupling, has_mechanisms(point.parameters)
+
+
+def layout_of(config: Config) -> Layout:
+    """Order of the tally columns of a run."""
+    extras = {v.name for v in VARIABLES if v.when != "always"} & set(recorded_names(config))
+    sizes = [len(mix) if isinstance(mix, Mapping) else 1 for mix in (config.response.theory_mix, *_mixes(config))]
+    return layout(frozenset(extras), max(sizes))
+
+
+def _factor_paths(config: Config) -> Iterator[str]:
+    for factor in config.design.factors.values():
+        yield from [factor.path] if isinstance(factor.path, str) else factor.path
+
+
+def _mixes(config: Config) -> Iterator[Any]:
+    """Every level of a factor that sets the mix of theories."""
+    for label, factor in config.design.factors.items():
+        if "response.theory_mix" in ([factor.path] if isinstance(factor.path, str) else factor.path):
+            given = () if factor.levels is None or isinstance(factor.levels, Spacing) else factor.levels
+            for level in (*given, *(row.get(label) for row in config.design.rows or ())):
+                yield from level.values() if isinstance(level, Mapping) else ()
 
 
 def partner_updates(point: Point) -> int:

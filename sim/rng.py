@@ -16,7 +16,21 @@ purpose               period   words used by partner i
 3  EXIT               1..T     word i mod 4 of call i div 4: does an avoider leave
 4  INITIAL_STRATEGY   0        word i mod 4 of call i div 4
 5  AWARENESS          0        word i mod 4 of call i div 4
+6  THEORY             0        word i mod 4 of call i div 4: the partner's response theory
+7  STAKES             0        word k mod 4 of call k div 4, k = 0 (level alliance), i (partner) or 32 i + j
+8  TRUST                       (pair; i facing j, of an unordered pair the lower number first): the quantile
+9  ORIENTATION                 of a start value; in the same way trust, orientation (k = 0), prior
+10 PRIOR                       interaction, absorptive and communicative capacity
+11 ABSORPTIVE
+12 COMMUNICATIVE
+13 SATIATION          1..T     word i mod 4 of call i div 4: has the partner had enough
+14 INSTRUMENTALITY    1..T     word i mod 4 of call i div 4: does an accommodator turn on another; the word's
+                               lowest bit, which a uniform leaves out, says how: 1 competition, 0 avoidance
+15 BREAK              1..T     word 0 of call 0: does a failed review end the alliance
 ====================  =======  ========================================================================
+
+With partner-specific behaviour, where i answers the partner d places after it (cyclic, d = 1..N-1), i + 32 (d - 1) stands
+for i in RESPONSE, MISPERCEPTION, SATIATION and INSTRUMENTALITY: two partners draw the same words under every coupling.
 
 A slot is a function of purpose and partner only, never of the number of partners or of what is switched off, so that
 switching a mechanism on leaves every other draw alone.
@@ -36,6 +50,18 @@ MISPERCEPTION = np.uint32(2)
 EXIT = np.uint32(3)
 INITIAL_STRATEGY = np.uint32(4)
 AWARENESS = np.uint32(5)
+THEORY = np.uint32(6)
+STAKES = np.uint32(7)
+TRUST = np.uint32(8)
+ORIENTATION = np.uint32(9)
+PRIOR = np.uint32(10)
+ABSORPTIVE = np.uint32(11)
+COMMUNICATIVE = np.uint32(12)
+SATIATION = np.uint32(13)
+INSTRUMENTALITY = np.uint32(14)
+BREAK = np.uint32(15)
+#: Most partners: number of a pair's draws 32 i + j, of an answer to the partner d places after i: i + 32 (d - 1).
+SPAN = 32
 
 MULTIPLIER_0 = np.uint64(0xD2511F53)
 MULTIPLIER_1 = np.uint64(0xCD9E8D57)

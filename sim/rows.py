@@ -148,13 +148,21 @@ def update_context(
         t, u, p = trust_own[lane], trust_other[lane], prior[lane]
         a, b = stakes_own[lane], stakes_other[lane]
         t_next = eq.next_trust(
-            t, offered, eq.exploited(received, given), eq.withholding(takes, offered), trust_gain, trust_loss, suspicion
+            t,
+            offered,
+            eq.exploited(received, given),
+            eq.withholding(takes, offered, eq.ONE),
+            eq.ONE,
+            trust_gain,
+            trust_loss,
+            suspicion,
         )
         u_next = eq.next_trust(
             u,
             disclosed,
             eq.exploited(given, received),
-            eq.withholding(absorbs, disclosed),
+            eq.withholding(absorbs, disclosed, eq.ONE),
+            eq.ONE,
             trust_gain,
             trust_loss,
             suspicion,
@@ -248,6 +256,8 @@ def respond(
             awareness_bonus,
             one_of_four(g0, g1, h0, h1, h2, h3),
             handicap if has(handicapped, hot) else eq.ZERO,
+            eq.ZERO,
+            eq.ZERO,
             sensitivity,
         )
         probability = eq.logistic(score)

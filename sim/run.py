@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from omegaconf import DictConfig
 
     from sim.experiment import Survey
+    from sim.plan import Rates
     from sim.schema import Config
 
 COMPLETE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
@@ -157,12 +158,14 @@ def _plan(found: Survey) -> int:
     return COMPLETE
 
 
-def _pilot(found: Survey) -> dict[int, float]:
+def _pilot(found: Survey) -> Rates:
     from sim.jit import is_compiled
     from sim.plan import pilot
+    from sim.recording import needs_full
 
-    if not is_compiled():
-        print("Compiling the kernel, once (about 15 s)...", flush=True)
+    forms = {needs_full(task.point.parameters, found.config) for task in found.tasks}
+    if any(not is_compiled(form) for form in forms):
+        print(f"Compiling the kernel, once (about {45 if True in forms else 15} s)...", flush=True)
     return pilot(found.tasks, found.config)
 
 
@@ -200,7 +203,7 @@ def _report(path: Path, question: str) -> None:
     print(report.publish(path, question))
 
 
-def plan_text(found: Survey, rates: dict[int, float]) -> str:
+def plan_text(found: Survey, rates: Rates) -> str:
     """The plan: points, alliances, blocks, estimated time and disk."""
     from sim import experiment, plan
     from sim.plan import workers_of

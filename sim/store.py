@@ -21,10 +21,10 @@ import zarr
 from sim.design import ConfigError, canonical
 from sim.labels import attributes_of, dims_of
 from sim.provenance import PROGRAM, STORE_VERSION, now
-from sim.recording import recorded_names
+from sim.recording import layout_of, recorded_names
 from sim.schema import Config
 from sim.tallies import Tallies
-from sim.variables import BY_NAME, PERIOD_COLUMNS, POINT_COLUMNS
+from sim.variables import BY_NAME, Layout
 
 TALLY = "tally"
 _TALLIES = {"by_period": ("point", "period", "period_column", "moment"), "by_run": ("point", "run_column", "moment")}
@@ -82,6 +82,11 @@ class Store:
         return tuple(json.loads(self.attrs["propositions"]))
 
     @property
+    def theories(self) -> tuple[str, ...]:
+        """The ``theory`` coordinate: every theory that partners hold at some point."""
+        return tuple(json.loads(self.attrs["theory_names"]))
+
+    @property
     def factors(self) -> dict[str, np.ndarray]:
         """Coordinate of each factor on ``point``."""
         return {label: np.asarray(self.arrays[label][:]) for label in json.loads(self.attrs["factors"])}
@@ -94,8 +99,8 @@ class Store:
         plain = {label: [float(v) if isinstance(v, int) else v for v in values] for label, values in columns.items()}
         return {canonical({label: values[k] for label, values in plain.items()}): k for k in rows}
 
-    def tallies(self, index: int) -> Tallies:
-        """Tallies of a finished point, all columns (those not recorded are 0).
+    def tallies(self, index: int, layout: Layout) -> Tallies:
+        """Tallies of a finished point, in all columns of a layout (those not recorded are 0).
 
         Raises
         ------
@@ -105,25 +110,34 @@ class Store:
         for name, dims in _TALLIES.items():
             if not (self.path / TALLY / name / ".".join([str(index // self.chunk), *["0"] * (len(dims) - 1)])).exists():
                 raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
-        for name, columns in (("by_period", PERIOD_COLUMNS), ("by_run", POINT_COLUMNS)):
-            where = _column_index(columns, self.group[TALLY][f"{_kind(name)}_column"][:])
+        for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
+            where, here = _shared(columns, self.columns(name))
             words = [self.arrays[f"{TALLY}/{name}{word}"][index] for word in ("", _HIGH)]
             full = np.zeros((2, *words[0].shape[:-2], len(columns), 2), np.uint64)
-            full[..., where, :] = np.stack(words)
+            full[..., where, :] = np.stack(words)[..., here, :]
             parts.append(full)
         return Tallies(parts[0], parts[1], int(self.arrays["alliances"][index]))
 
-    def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], tallies: Sequence[Tallies]) -> None:
+    def columns(self, name: str) -> list[str]:
+        """Names of the tally columns of ``by_period`` or ``by_run``."""
+        return [str(label) for label in self.group[TALLY][f"{_kind(name)}_column"][:]]
+
+    def write(
+        self, indices: Sequence[int], values: Mapping[str, np.ndarray], tallies: Sequence[Tallies], layout: Layout
+    ) -> None:
         """Write finished points: values and tallies first, the mark last.
 
         Parameters
         ----------
         indices : points, ascending.  values : as `sim.labels.values_of` returns them, points in that order.
+        tallies : of the points, in the columns of `layout`.
         """
         data = dict(values)
-        for name, columns in (("by_period", PERIOD_COLUMNS), ("by_run", POINT_COLUMNS)):
-            where = _column_index(columns, self.group[TALLY][f"{_kind(name)}_column"][:])
-            stacked = np.stack([t.period if name == "by_period" else t.point for t in tallies], axis=1)[..., where, :]
+        for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
+            where, here = _shared(columns, self.columns(name))
+            given = np.stack([t.period if name == "by_period" else t.point for t in tallies], axis=1)
+            stacked = np.zeros((*given.shape[:-2], len(self.columns(name)), 2), np.uint64)
+            stacked[..., here, :] = given[..., where, :]
             data[f"{TALLY}/{name}"], data[f"{TALLY}/{name}{_HIGH}"] = stacked[0], stacked[1]
         for name, array in data.items():
             for at, start, stop in runs(indices):
@@ -152,9 +166,17 @@ def column_labels(columns: Sequence[tuple[str, str]], names: Sequence[str]) -> l
     return [f"{v}[{label}]" if label else v for v, label in columns if v in names or v in numbers]
 
 
-def _column_index(columns: Sequence[tuple[str, str]], labels: Any) -> list[int]:
+def _shared(columns: Sequence[tuple[str, str]], labels: Sequence[str]) -> tuple[list[int], list[int]]:
+    """Where the columns that a layout and a store share stand in the one and in the other."""
     every = {f"{v}[{label}]" if label else v: k for k, (v, label) in enumerate(columns)}
-    return [every[str(label)] for label in labels]
+    both = [(every[label], k) for k, label in enumerate(labels) if label in every]
+    return [where for where, _ in both], [here for _, here in both]
+
+
+def columns_of(config: Config) -> dict[str, list[str]]:
+    """Names of the tally columns that a run stores, ``by_period`` and ``by_run``."""
+    names, layout = recorded_names(config), layout_of(config)
+    return {"by_period": column_labels(layout.period, names), "by_run": column_labels(layout.point, names)}
 
 
 def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
@@ -170,18 +192,19 @@ def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
 
 def create(
     folder: Path, coords: Mapping[str, tuple[Any, np.ndarray, dict[str, str]]], grid: np.ndarray,
-    propositions: Sequence[str], config: Config, attrs: Mapping[str, Any], points: int, chunk: int,
+    propositions: Sequence[str], theories: Sequence[str], columns: Mapping[str, Sequence[str]],
+    config: Config, attrs: Mapping[str, Any], points: int, chunk: int,
 ) -> Store:  # fmt: skip
     """Lay out an empty store in a new folder.
 
     Parameters
     ----------
     coords : as `sim.labels.coordinates` returns them.  attrs : attributes of the root.
-    points, chunk : number of points, and how many share a chunk.
+    columns : names of the tally columns, see `columns_of`.  points, chunk : number of points, and how many share a chunk.
     """
     group = zarr.open_group(str(folder), mode="w-", zarr_format=2, attributes={"program": PROGRAM})
     names = recorded_names(config)
-    labels = {"period_column": column_labels(PERIOD_COLUMNS, names), "run_column": column_labels(POINT_COLUMNS, names)}
+    labels = {f"{_kind(name)}_column": found for name, found in columns.items()}
     lengths = {"point": points, "period": len(grid), "moment": 2} | {dim: len(found) for dim, found in labels.items()}
     lengths |= {name: len(values) for name, (dims, values, _) in coords.items() if name == dims}
 
@@ -219,7 +242,11 @@ def create(
             array(tally, f"{name}{word}", dims, np.dtype("u8"), about)
     extra = [name for name, (dims, _, _) in coords.items() if name != dims]
     factors = [name for name in extra if name != "bin_left"]
-    kept = {"factors": json.dumps(factors), "propositions": json.dumps(list(propositions))}
+    kept = {
+        "factors": json.dumps(factors),
+        "propositions": json.dumps(list(propositions)),
+        "theory_names": json.dumps(list(theories)),
+    }
     group.attrs.update({**attrs, **kept, **({"coordinates": " ".join(extra)} if extra else {})})
     zarr.consolidate_metadata(str(folder), zarr_format=2)
     return Store(folder, group)

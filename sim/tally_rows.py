@@ -166,10 +166,10 @@ def responses(code: Any, lanes: Any, counts: Any) -> None:
 
 
 @row_loop
-def efficiency_row(learning: Any, gamma: Any, out: Any) -> None:
+def efficiency_row(learning: Any, most: Any, out: Any) -> None:
     """Efficiency of each alliance from its mean learning."""
     for lane in range(LANES):
-        out[lane] = eq.efficiency(learning[lane], gamma)
+        out[lane] = eq.efficiency(learning[lane], most)
 
 
 @row_loop
@@ -189,7 +189,7 @@ def totals(
 ) -> None:  # fmt: skip
     """Close a chunk: learning over the run, its histogram, time and cause of dissolution; `bins` is all zero around it."""
     partners, periods = point.partners, point.periods
-    most = np.float64(periods) * FIXED_FLOAT * (1.0 + 2.0 * np.float64(point.creation))
+    most = np.float64(periods) * FIXED_FLOAT * (1.0 + 2.0 * np.float64(point.creation) * np.float64(point.mutuality))
     for lane in range(lanes):
         if want_mean:
             sums = np.int64(0)

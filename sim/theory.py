@@ -6,11 +6,13 @@ proposition each rests on, the drivers that empower, and the pace of reconsidera
 
 from __future__ import annotations
 
+import contextlib
 import difflib
 import functools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextvars import ContextVar
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -19,6 +21,7 @@ import numpy as np
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
+from sim.fields import LEAST_WEIGHT, Strategy
 from sim.strategies import STRATEGIES
 from sim.variables import BRANCHES
 
@@ -29,12 +32,13 @@ NEVER = -1
 #: Most distinct values of pace in one theory: the kernel tells them apart by three bits.
 PACE_CLASSES = 8
 NO_PROPOSITION = "none"
+#: Size in bytes above which a theory file is not read; larsson1998 has 4 kB.
+MAX_BYTES = 256_000
+#: Name -> text, while `given_texts` is in effect.
+_GIVEN: ContextVar[Mapping[str, str] | None] = ContextVar("_GIVEN", default=None)
 
-Strategy = Literal["avoidance", "accommodation", "compromise", "competition", "collaboration"]
 Driver = Literal["stakes", "trust", "orientation", "prior"]
 Weight = Annotated[float, Field(ge=0, le=100, allow_inf_nan=False, strict=True)]
-#: A driver's weight below this would be lost in float32.
-LEAST_WEIGHT = 1e-30
 
 
 class TheoryError(ValueError):
@@ -109,17 +113,38 @@ def _group_of(label: str) -> str:
     return "P" + (re.match(r"[0-9]*", label) or [""])[0]
 
 
+def _short(value: Any) -> str:
+    """What a file holds, for a message."""
+    text = repr(value)
+    return text if len(text) <= 80 else text[:77] + "..."
+
+
 def _near(name: str, known: Iterable[str]) -> str:
     match = difflib.get_close_matches(name, list(known), 1)
     return f" Did you mean {match[0]}?" if match else ""
 
 
 class _Loader(yaml.SafeLoader):
+    """A safe loader for plain data: a key given twice is refused, and so are anchors, aliases and tags.
+
+    A few nested aliases stand for more data than fits in memory; a tag may give a value the wrong form.
+    """
+
+    def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
+        event = self.peek_event()  # type: ignore[no-untyped-call]
+        line = event.start_mark.line + 1
+        if getattr(event, "anchor", None) is not None:
+            raise yaml.YAMLError(f"anchors and aliases (& and *) are not supported, line {line}; write each cell out")
+        if getattr(event, "tag", None) is not None:
+            raise yaml.YAMLError(f"tags ({event.tag}) are not supported, line {line}")
+        return super().compose_node(parent, index)
+
     def construct_mapping(self, node: yaml.MappingNode, deep: bool = False) -> dict[Any, Any]:
-        keys = [key.value for key, _ in node.value]
-        twice = next((key for key in keys if isinstance(key, str) and keys.count(key) > 1), None)
-        if twice is not None:
-            raise yaml.YAMLError(f"{twice} is given twice, line {node.start_mark.line + 1}")
+        seen: set[str] = set()
+        for key in (key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)):
+            if key in seen:
+                raise yaml.YAMLError(f"{key} is given twice, line {node.start_mark.line + 1}")
+            seen.add(key)
         return super().construct_mapping(node, deep)
 
 
@@ -127,17 +152,18 @@ def _wrong(error: ValidationError) -> str:
     """The first thing wrong with a file: key, value, what is allowed, the nearest name."""
     first = error.errors()[0]
     name = str(first["loc"][-1]) if first["loc"] else ""
-    key = ".".join(str(part) for part in first["loc"] if part != "[key]")
+    key = ".".join(_short(part).strip("'") for part in first["loc"] if part != "[key]")
     if first["type"] == "missing":
         return f"{key} is missing."
     if first["type"] == "extra_forbidden":
         known = list(_File.model_fields if len(first["loc"]) == 1 else _Proposition.model_fields)
-        return f"{key} = {first['input']!r}: there is no such key; known are {', '.join(known)}." + _near(name, known)
+        return f"{key} = {_short(first['input'])}: there is no such key; known are {', '.join(known)}." + _near(name, known)
     if first["type"] == "literal_error":
         known = re.findall(r"'(\w+)'", first["ctx"]["expected"])
-        given = "" if "[key]" in first["loc"] else f" = {first['input']!r}"
+        given = "" if "[key]" in first["loc"] else f" = {_short(first['input'])}"
         return f"{key}{given}: must be one of {', '.join(known)}." + _near(str(first["input"]), known)
-    return f"{key} = {first['input']!r}: {first['msg'].removeprefix('Value error, ').replace('Input should be', 'must be')}."
+    said = first["msg"].removeprefix("Value error, ").replace("Input should be", "must be")
+    return f"{key} = {_short(first['input'])}: {said}."
 
 
 def _table(rows: dict[Strategy, dict[Strategy, str]], table: str, where: str) -> tuple[list[int], list[str]]:
@@ -152,7 +178,7 @@ def _table(rows: dict[Strategy, dict[Strategy, str]], table: str, where: str) ->
             target, _, label = str(text).strip().partition(" ")
             if target not in allowed:
                 raise TheoryError(
-                    f"{where}: {table}.{own}.{seen} = {text!r}: {target!r} is none of {', '.join(allowed)}."
+                    f"{where}: {table}.{own}.{seen} = {_short(text)}: {_short(target)} is none of {', '.join(allowed)}."
                     + _near(target, allowed)
                 )
             targets.append(NEVER if target == "never" else STRATEGIES.index(target))
@@ -181,7 +207,7 @@ def parse(text: str, where: str) -> Theory:
         raise TheoryError(f"{where}: not YAML: {' '.join(str(error).split())}") from None
     if not isinstance(data, dict):
         raise TheoryError(
-            f"{where}: the file holds {str(data)[:80]!r}; a theory is a mapping of {', '.join(_File.model_fields)}."
+            f"{where}: the file holds {_short(data)}; a theory is a mapping of {', '.join(_File.model_fields)}."
         )
     try:
         file = _File.model_validate(data)
@@ -192,10 +218,11 @@ def parse(text: str, where: str) -> Theory:
     for cell, (target, label) in enumerate(zip(empowered, empowered_label, strict=True)):
         name = f"empowered.{STRATEGIES[cell // 5]}.{STRATEGIES[cell % 5]}"
         if target == NEVER and label:
-            raise TheoryError(f"{where}: {name}: never takes no proposition, got {label!r}.")
+            raise TheoryError(f"{where}: {name}: never takes no proposition, got {_short(label)}.")
         if target != NEVER and _group_of(label) not in file.propositions:
             known = ", ".join(file.propositions) or "none"
-            raise TheoryError(f"{where}: {name} rests on proposition {label!r}, whose drivers are not given ({known} are).")
+            said = f"rests on proposition {_short(label)}, whose drivers are not given ({known} are)."
+            raise TheoryError(f"{where}: {name} {said}")
     pace = [float(file.pace.get(o, {}).get(s, 1.0)) for o in STRATEGIES for s in STRATEGIES]  # type: ignore[call-overload]
     if len(set(pace)) > PACE_CLASSES:
         raise TheoryError(f"{where}: pace has {len(set(pace))} distinct values; at most {PACE_CLASSES} are supported.")
@@ -221,19 +248,49 @@ def names() -> list[str]:
     return sorted(path.stem for path in FOLDER.glob("*.yaml"))
 
 
+def _text(path: Path, name: str) -> str:
+    try:
+        # A pipe would be waited for, a device may never end.
+        if path.exists() and not path.is_file():
+            raise OSError("it is a folder or a device")
+        if (size := path.stat().st_size) > MAX_BYTES:
+            raise OSError(f"it has {size:,} bytes, at most {MAX_BYTES:,} are allowed")
+        return path.read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        reason = f"it is no text in UTF-8, from byte {error.start} on"
+    except (OSError, ValueError) as error:
+        reason = getattr(error, "strerror", None) or str(error)
+    raise TheoryError(f"theory file {name!r} cannot be read: {reason}.")
+
+
+@contextlib.contextmanager
+def given_texts(texts: Mapping[str, str]) -> Iterator[None]:
+    """While in effect, theories of these names have these texts, whatever the files of the same names hold.
+
+    Parameters
+    ----------
+    texts : name as the config gives it -> text of the theory, as a store keeps them.
+    """
+    token = _GIVEN.set(texts)
+    try:
+        yield
+    finally:
+        _GIVEN.reset(token)
+
+
 def source_of(name: str) -> str:
-    """Text of a theory: one that comes with the program, by name, or a YAML file, by path.
+    """Text of a theory: one that comes with the program, by name, or a YAML file, by path; or as `given_texts` has it.
 
     Raises
     ------
-    TheoryError : there is no such theory.
+    TheoryError : there is no such theory, or no text file of at most `MAX_BYTES`.
     """
+    given = _GIVEN.get() or {}
+    if name in given:
+        return given[name]
     path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
     if name.endswith((".yaml", ".yml")) or name in names():
-        try:
-            return path.read_text(encoding="utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise TheoryError(f"theory file {name!r} cannot be read: {error}") from None
+        return _text(path, name)
     known = f"known are {', '.join(names())}, or a path to a .yaml file."
     raise TheoryError(f"{name!r} is no known theory; {known}" + _near(name, names()))
 

@@ -1,17 +1,23 @@
 """Every dimension, coordinate and recorded variable, declared once as data (model section 8).
 
 The kernel's tally columns, the store's template, the attributes of a dataset and the table in the docs all come from
-here. A tally column holds two integers, the sum over alliances and the sum of squares; `PERIOD_COLUMNS` and
-`POINT_COLUMNS` give their order.
+here. A tally column holds two integers, the sum over alliances and the sum of squares; a `Layout` gives their order.
+Columns of variables that not every run records, and of further theories in a mix, come after all others.
 """
 
 from __future__ import annotations
 
+import functools
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from sim.strategies import REGIMES, STRATEGIES
 
 CAUSES = ("avoidance", "exit", "review")
+PHASES = ("awareness", "exploration", "expansion", "commitment")
+#: Learning from the partner, and with it (Iyer 2002).
+KINDS = ("unilateral", "mutual")
+DIMENSIONS = ("environment", "task", "process", "skills", "goals")
 BINS = 50
 BIN_LEFT = tuple(k / BINS for k in range(BINS))
 BIN_CENTRE = tuple((k + 0.5) / BINS for k in range(BINS))
@@ -31,11 +37,12 @@ class Variable:
     Attributes
     ----------
     name, dims, units, long_name, description, source : as they appear in the dataset, `dims` without ``point``.
-    scale : what one alliance's tallied value is divided by: ``fixed`` (2^20), ``partners`` (N), ``pairs`` (N (N-1)/2)
-        or ``one``.
+    scale : what one alliance's tallied value is divided by: ``fixed`` (2^20), ``partners`` (N), ``units`` (what holds a
+        strategy: N partners, or N (N-1) ordered pairs with partner_specific), ``pairs`` (N (N-1)/2) or ``one``.
     kind : ``state`` (holds from period 0), ``outcome`` (of a period; NaN at period 0) or ``total`` (of a whole run).
     error : whether a standard error ``<name>_se`` goes with it.
     number : name of the variable that counts the contributing alliances, where these are not all.
+    when : it is recorded ``always``, where the design has ``race`` or ``phases``, or on ``request``.
     """
 
     name: str
@@ -48,14 +55,15 @@ class Variable:
     kind: str
     error: bool = True
     number: str | None = None
+    when: str = "always"
 
 
 _LEARNING = "knowledge per period"
 
 VARIABLES: tuple[Variable, ...] = (
     Variable("strategy_share", ("period", "strategy"), "1", "share of partners by strategy",
-             "Share of partners that hold each learning strategy at the end of the period.",
-             "Larsson et al. 1998, Fig. 1", "partners", "state"),
+             "Share of partners (partner_specific: of ordered pairs) that hold each strategy at the end of the period.",
+             "Larsson et al. 1998, Fig. 1", "units", "state"),
     Variable("regime_share", ("period", "regime"), "1", "share of pairs by regime",
              "Share of the pairs of an alliance in each of the twelve regimes at the end of the period.",
              "Larsson et al. 1998, Figs. 3-4", "pairs", "state"),
@@ -107,6 +115,25 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("response_count", ("proposition",), "responses per alliance", "responses by proposition",
              "Reconsidered responses per alliance, by the proposition that decided them.",
              "Larsson et al. 1998, Propositions 1 to 9", "one", "total", error=False),
+    Variable("unlearnt", ("period",), "1", "knowledge left to learn",
+             "Mean over ordered pairs of the part of the other's knowledge not yet internalised, at the end of the period.",
+             "Hamel, in Larsson et al. 1998, p. 292", "fixed", "state", when="race"),
+    Variable("power", ("period",), "1", "power difference",
+             "Mean over pairs of the absolute power of one partner over the other, in [0, 1).",
+             "Hamel, in Larsson et al. 1998, p. 292", "fixed", "state", when="race"),
+    Variable("phase_share", ("period", "phase"), "1", "share of alliances by phase",
+             "Share of the alliances not dissolved that are in each phase of alliance evolution at the end of the period.",
+             "Iyer 2002, Table 1", "one", "state", number="phase_share_n", when="phases"),
+    Variable("dimension_learning", ("period", "kind", "dimension"), _LEARNING, "learning by dimension",
+             "Learning of a partner in the period, unilateral (transfer) and mutual (creation), booked to five dimensions.",
+             "Iyer 2002, Table 1; Doz 1996", "fixed", "outcome", when="phases"),
+    Variable("learning_by_theory", ("period", "theory"), _LEARNING, "learning by theory",
+             "Learning of the partners that follow each response theory, among alliances that have such partners.",
+             "after Axelrod 1984", "fixed", "outcome", number="learning_by_theory_n", when="request"),
+    Variable("learning_by_pair", ("period", "own", "counterpart"), _LEARNING, "learning by pair of strategies",
+             "What a partner in the own strategy learned from one in the counterpart strategy, both at the start of the "
+             "period, among alliances with such a pair.",
+             "Larsson et al. 1998, Fig. 2", "fixed", "outcome", number="learning_by_pair_n", when="request"),
 )  # fmt: skip
 
 BY_NAME: dict[str, Variable] = {v.name: v for v in VARIABLES}
@@ -115,6 +142,9 @@ BY_NAME: dict[str, Variable] = {v.name: v for v in VARIABLES}
 NUMBERS: dict[str, str] = {
     "efficiency_n": "alliances not dissolved at the start of the period",
     "inequity_n": "alliances with any learning in the period",
+    "phase_share_n": "alliances not dissolved at the end of the period",
+    "learning_by_theory_n": "alliances with a partner that follows the theory",
+    "learning_by_pair_n": "alliances with a pair in the two strategies at the start of the period",
 }
 
 DIMS: dict[str, str] = {
@@ -125,6 +155,12 @@ DIMS: dict[str, str] = {
     "bin": "centre of a bin of relative cumulative learning",
     "cause": "cause of dissolution",
     "proposition": "proposition that decided a response",
+    "phase": "phase of alliance evolution",
+    "kind": "unilateral learning (transfer) or mutual learning (creation)",
+    "dimension": "dimension of learning",
+    "theory": "response theory, as named in response.theory_mix",
+    "own": "strategy of the partner that learns",
+    "counterpart": "strategy of the partner it learns from",
 }
 
 COORDS: dict[str, tuple[object, ...]] = {
@@ -132,6 +168,11 @@ COORDS: dict[str, tuple[object, ...]] = {
     "regime": REGIMES,
     "cause": CAUSES,
     "bin": BIN_CENTRE,
+    "phase": PHASES,
+    "kind": KINDS,
+    "dimension": DIMENSIONS,
+    "own": STRATEGIES,
+    "counterpart": STRATEGIES,
 }
 
 #: Names a factor's label may not take.
@@ -140,37 +181,85 @@ RESERVED: frozenset[str] = frozenset(
 )
 
 
-def _columns(kind: str) -> tuple[tuple[str, str], ...]:
-    """(variable, label) of each tally column, in order."""
-    columns: list[tuple[str, str]] = []
+def number_dims(name: str) -> tuple[str, ...]:
+    """Dims of a count of contributing alliances, without ``point``; one for all phases of `phase_share`."""
+    dims = next(v.dims for v in VARIABLES if v.number == name)
+    return ("period",) if name == "phase_share_n" else dims
+
+
+def _responses(slot: int) -> list[str]:
+    """Columns of `response_count` for the theory in a slot of a point's mix."""
+    prefix = f"{slot}|" if slot else ""
+    return [f"{prefix}{b}|{o}|{s}" for b in BRANCHES for o in STRATEGIES for s in STRATEGIES]
+
+
+def _labels(dims: Iterable[str], slots: int) -> list[str]:
+    """Labels of the columns of some dims, the last one fastest."""
+    labels = [""]
+    for dim in dims:
+        if dim != "period":
+            own = [str(k) for k in range(slots)] if dim == "theory" else [str(label) for label in COORDS[dim]]
+            labels = [f"{before}|{label}".removeprefix("|") for before in labels for label in own]
+    return labels
+
+
+@dataclass(frozen=True)
+class Layout:
+    """Order of the tally columns.
+
+    Attributes
+    ----------
+    period, point : (variable, label) of each column by period, and of the whole run.
+    slots : theories that a point's mix may hold; a slot is a theory's place in the mix, sorted by name.
+    """
+
+    period: tuple[tuple[str, str], ...]
+    point: tuple[tuple[str, str], ...]
+    slots: int
+
+    def columns_of(self, name: str) -> tuple[bool, slice]:
+        """Whether a variable's columns are by period, and which they are.
+
+        Raises
+        ------
+        KeyError : no such variable in this layout.
+        """
+        for by_period, columns in ((True, self.period), (False, self.point)):
+            where = [k for k, (variable, _) in enumerate(columns) if variable == name]
+            if where:
+                return by_period, slice(where[0], where[-1] + 1)
+        raise KeyError(name)
+
+
+@functools.cache
+def layout(extras: frozenset[str] = frozenset(), slots: int = 1) -> Layout:
+    """The layout of a run.
+
+    Parameters
+    ----------
+    extras : recorded variables that are not recorded always.  slots : most theories in the mix of a point.
+    """
+    period: list[tuple[str, str]] = []
+    point: list[tuple[str, str]] = []
+    usual = [v for v in VARIABLES if v.when == "always"]
+    for v in usual:
+        target = point if v.kind == "total" else period
+        target += [(v.name, label) for label in (_responses(0) if v.name == "response_count" else _labels(v.dims, 1))]
+    period += [(v.number, "") for v in usual if v.number]
     for v in VARIABLES:
-        if (v.kind == "total") != (kind == "total"):
-            continue
-        extra = [d for d in v.dims if d != "period"]
-        if v.name == "response_count":
-            columns += [(v.name, f"{o}|{s}|{b}") for b in BRANCHES for o in STRATEGIES for s in STRATEGIES]
-        elif extra:
-            columns += [(v.name, str(label)) for label in COORDS[extra[0]]]
-        else:
-            columns.append((v.name, ""))
-    if kind != "total":
-        columns += [(name, "") for name in NUMBERS]
-    return tuple(columns)
+        if v.name in extras and v.when != "always":
+            period += [(v.name, label) for label in _labels(v.dims, slots)]
+            if v.number:
+                period += [(v.number, label) for label in _labels(number_dims(v.number), slots)]
+    point += [("response_count", label) for slot in range(1, slots) for label in _responses(slot)]
+    return Layout(tuple(period), tuple(point), slots)
 
 
-PERIOD_COLUMNS = _columns("period")
-POINT_COLUMNS = _columns("total")
+#: Columns of a run that records nothing but what is recorded always.
+PERIOD_COLUMNS = layout().period
+POINT_COLUMNS = layout().point
 
 
 def columns_of(name: str) -> tuple[bool, slice]:
-    """Whether a variable's tally columns are by period, and which they are.
-
-    Raises
-    ------
-    KeyError : no such variable.
-    """
-    for by_period, columns in ((True, PERIOD_COLUMNS), (False, POINT_COLUMNS)):
-        where = [k for k, (variable, _) in enumerate(columns) if variable == name]
-        if where:
-            return by_period, slice(where[0], where[-1] + 1)
-    raise KeyError(name)
+    """`Layout.columns_of` of the usual columns."""
+    return layout().columns_of(name)

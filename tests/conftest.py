@@ -17,12 +17,14 @@ def _read(name: str) -> dict[str, Any]:
 
 
 def base_config(**overrides: Any) -> dict[str, Any]:
-    """The defaults as plain nested data, with ``a__b=value`` overrides (``population__partners=3``)."""
+    """The defaults as plain nested data, with ``a__b=value`` overrides (``population__partners=3``); into a group, by key."""
     raw = {
         "population": _read("population/default.yaml"),
         "response": _read("response/default.yaml"),
         "context": _read("context/endogenous.yaml"),
         "ability": _read("ability/neutral.yaml"),
+        "race": _read("race/none.yaml"),
+        "phases": _read("phases/none.yaml"),
         "design": _read("design/single.yaml"),
         "compute": _read("compute/serial.yaml"),
         "output": _read("output/default.yaml"),
@@ -35,7 +37,8 @@ def base_config(**overrides: Any) -> dict[str, Any]:
         *parents, leaf = key.split("__")
         for name in parents:
             tree = tree[name]
-        tree[leaf] = value
+        old = tree.get(leaf)
+        tree[leaf] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
     return raw
 
 

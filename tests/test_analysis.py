@@ -174,9 +174,9 @@ def test_flat__a_cube_is_the_same_and_unfinished_points_are_left_out(sweep):
 
 def test_roles__main_is_the_finest_number_and_partners_the_contrast(sweep):
     assert roles(sweep) == ("trust", ("orientation", "partners"))
-    names = made({"theory": ["a", "b", "c", "d"], "trust": TRUST[:3]}, line)
-    assert roles(names) == ("trust", ("theory",))
-    assert roles(made({"theory": ["a", "b", "c"]}, lambda theory: 0.5)) is None
+    names = made({"rule": ["a", "b", "c", "d"], "trust": TRUST[:3]}, line)
+    assert roles(names) == ("trust", ("rule",))
+    assert roles(made({"rule": ["a", "b", "c"]}, lambda rule: 0.5)) is None
     assert roles(made({"trust": [0.1, 0.2]}, line)) is None
     assert roles(sweep.isel(point=[0, 7, 20, 33, 50])) is None
     assert roles(sweep.isel(point=slice(0, 60))) == ("trust", ("orientation", "partners"))
@@ -247,16 +247,16 @@ def test_table__falling_and_repeated_crossings():
 
 
 def test_table__points_where_there_are_no_curves():
-    ds = made({"theory": ["larsson1998", "barriers_only"], "trust": [0.2, 0.8]}, lambda theory, trust: trust / 2)
+    ds = made({"rule": ["larsson1998", "barriers_only"], "trust": [0.2, 0.8]}, lambda rule, trust: trust / 2)
     lines = table(ds).splitlines()
-    assert " ".join(lines[1].split()) == "theory trust survival learning commonest strategy"
+    assert " ".join(lines[1].split()) == "rule trust survival learning commonest strategy"
     assert " ".join(lines[2].split()) == "larsson1998 0.2 0.100 (0.010) 0.200 (0.010) avoidance 0.900 (0.010)"
     assert len(lines) == 6
 
 
 def test_table__is_short_and_narrow():
     long = made({"a_long_label_of_a_factor": ["x" * 40, "y" * 40], "trust": np.linspace(0, 1, 40)[:2]}, line)
-    many = made({"theory": [f"theory{k}" for k in range(50)]}, lambda theory: 0.5)
+    many = made({"rule": [f"theory{k}" for k in range(50)]}, lambda rule: 0.5)
     wide = made({"trust": np.linspace(0, 1, 31), "orientation": np.arange(30) / 30}, line)
     for ds in (long, many, wide):
         lines = table(ds).splitlines()
@@ -341,12 +341,12 @@ def test_overview__one_point_over_its_periods():
 
 
 def test_overview__any_other_design_as_dots():
-    ds = made({"theory": ["larsson1998", "barriers_only", "tit_for_tat"], "aware": [0.0, 0.5]}, lambda theory, aware: aware)
+    ds = made({"rule": ["larsson1998", "barriers_only", "tit_for_tat"], "aware": [0.0, 0.5]}, lambda rule, aware: aware)
     left, right = figures.overview(ds).axes
     assert left.containers[0].lines[0].get_xdata() == pytest.approx([0.0, 0.5] * 3)
     assert right.containers[0].lines[0].get_xdata() == pytest.approx([0.0, 1.0] * 3)
-    assert left.get_yticklabels()[1].get_text() == "theory larsson1998, aware 0.5"
-    big = made({"theory": [f"t{k}" for k in range(60)]}, lambda theory: 0.5)
+    assert left.get_yticklabels()[1].get_text() == "rule larsson1998, aware 0.5"
+    big = made({"rule": [f"t{k}" for k in range(60)]}, lambda rule: 0.5)
     assert figures.overview(big).axes[0].get_ylabel() == "index of the point"
 
 
@@ -354,7 +354,7 @@ def test_overview__any_other_design_as_dots():
     "levels",
     [
         {"trust": TRUST},
-        {"trust": TRUST, "theory": ["larsson1998", "barriers_only"]},
+        {"trust": TRUST, "rule": ["larsson1998", "barriers_only"]},
         {"trust": TRUST, "partners": [2, 3, 4, 5, 6]},
         {"trust": TRUST, "orientation": [0.1, 0.2, 0.3], "partners": [2, 3, 4, 5, 6, 7]},
         {"trust": TRUST, "orientation": [0.5]},

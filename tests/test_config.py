@@ -17,12 +17,30 @@ from hypothesis import example, given, settings
 from omegaconf import OmegaConf
 
 from sim import helptext
-from sim.config import arguments, compose, conf_folder, explained, from_mapping, prepared, resolved, validate
+from sim.config import arguments, compose, conf_folder, explained, from_mapping, jobs, prepared, resolved, validate
 from sim.design import ConfigError, points
 from sim.schema import Config, Parameters
 
 EXPERIMENTS = sorted(file.stem for file in (conf_folder() / "experiment").glob("*.yaml"))
 SMALLEST = 2.0**-24
+
+#: Means of what is drawn from a distribution; and the phases, in the columns of the page of the model.
+MEANS = {"context.stakes": 0.5, "context.trust": 0.5, "context.orientation": 0.5, "context.prior": 0.3,
+         "ability.absorptive": 1, "ability.communicative": 1}  # fmt: skip
+COLUMNS = ("openness", "mutuality", "environment", "task", "process", "skills", "goals", "readiness")
+PHASES = {
+    "awareness": (0.25, 0, 0.5, 0, 0, 0.25, 0.25, 0.55),
+    "exploration": (0.6, 0.5, 0.3, 0.15, 0.15, 0.15, 0.25, 0.65),
+    "expansion": (1, 1, 0.15, 0.2, 0.2, 0.25, 0.2, 0.75),
+    "commitment": (1, 1.25, 0.1, 0.2, 0.2, 0.3, 0.2, None),
+}
+
+
+def drawn(key, mean):
+    """Defaults of a distribution."""
+    shape = {"concentration": 10, "low": 0, "high": 1, "values": None, "level": "alliance"}
+    return {f"{key}.{name}": value for name, value in {"distribution": "constant", "mean": mean, **shape}.items()}
+
 
 #: Every default, typed out anew.
 DEFAULTS = {
@@ -38,14 +56,7 @@ DEFAULTS = {
     "population.coupling": "sampled",
     "population.exit_rate": 0,
     "context.kind": "endogenous",
-    "context.stakes.distribution": "constant",
-    "context.stakes.mean": 0.5,
-    "context.trust.distribution": "constant",
-    "context.trust.mean": 0.5,
-    "context.orientation.distribution": "constant",
-    "context.orientation.mean": 0.5,
-    "context.prior.distribution": "constant",
-    "context.prior.mean": 0.3,
+    **{k: v for factor, mean in MEANS.items() for k, v in drawn(factor, mean).items()},
     "context.dynamics.trust_gain": 0.05,
     "context.dynamics.trust_loss": 0.3,
     "context.dynamics.suspicion": 0.05,
@@ -68,8 +79,32 @@ DEFAULTS = {
     "response.misperception": 0,
     "response.aware": 0,
     "response.awareness_bonus": 0.2,
+    "response.instrumentality": 0,
+    "ability.connections": 1,
+    "ability.relatedness": 1,
+    "ability.alignment": 1,
+    "ability.distance": None,
+    "ability.slack": None,
+    "ability.trust_cost": 0,
+    "ability.trust_optimum": 0.7,
     "ability.moderate": 0.5,
     "ability.creation": 0.5,
+    "race.scope": None,
+    "race.renewal": 0,
+    "race.power_scale": 1,
+    "race.temptation": 0,
+    "race.forced_disclosure": 0,
+    "race.satiation": 0,
+    "phases.kind": "none",
+    "phases.review_every": 5,
+    "phases.advance": 0.5,
+    "phases.fail": 0.2,
+    "phases.break_rate": 0.5,
+    "phases.readjustment": 0.1,
+    "phases.weights.efficiency": 1,
+    "phases.weights.equity": 1,
+    "phases.weights.adaptability": 1,
+    **{f"phases.table.{phase}.{c}": v for phase, row in PHASES.items() for c, v in zip(COLUMNS, row, strict=True)},
     "design.kind": "single",
     "design.factors": {},
     "design.rows": None,
@@ -87,11 +122,15 @@ DEFAULTS = {
 
 #: key -> (smallest, largest) allowed, from the same section.
 PROBABILITIES = ["population.exit_rate", "response.reconsideration", "response.barrier_strength", "response.tremble",
-                 "response.misperception", "response.aware"]  # fmt: skip
-SHARES = ["response.awareness_bonus", "context.stakes.mean", "context.trust.mean", "context.orientation.mean",
-          "context.prior.mean", "context.dynamics.trust_gain", "context.dynamics.trust_loss", "context.dynamics.suspicion",
+                 "response.misperception", "response.aware", "response.instrumentality", "race.satiation",
+                 "phases.break_rate"]  # fmt: skip
+SHARES = ["response.awareness_bonus", "context.dynamics.trust_gain", "context.dynamics.trust_loss", "context.dynamics.suspicion",
           "context.dynamics.prior_gain", "context.dynamics.prior_loss", "context.dynamics.stakes_rate",
-          "context.calculative_share", "ability.moderate", "ability.creation"]  # fmt: skip
+          "context.calculative_share", "ability.moderate", "ability.creation", "ability.connections", "ability.relatedness",
+          "ability.alignment", "ability.distance", "ability.trust_cost", "race.renewal", "race.forced_disclosure",
+          "phases.advance", "phases.fail", "phases.readjustment",
+          *(f"{key}.{name}" for key in MEANS for name in ("mean", "low", "high")),
+          *(f"phases.table.{phase}.{name}" for phase in PHASES for name in COLUMNS[2:])]  # fmt: skip
 REALS = {
     **dict.fromkeys(PROBABILITIES + SHARES, (0, 1)),
     "response.sensitivity": (0, 1000),
@@ -99,19 +138,33 @@ REALS = {
     "response.symmetric_handicap": (0, 100),
     "context.endgame.horizon": (1, math.inf),
     "context.endgame.window": (0.001, math.inf),
+    **{f"{key}.concentration": (0.01, 1e6) for key in MEANS},
+    "ability.slack": (0.001, 1e9),
+    "ability.trust_optimum": (0, 0.999),
+    "race.scope": (0.001, 1e9),
+    "race.power_scale": (1e-6, 1e9),
+    "race.temptation": (0, 100),
+    **{f"phases.weights.{name}": (0, 100) for name in ("efficiency", "equity", "adaptability")},
+    **{f"phases.table.{phase}.openness": (0.001, 1) for phase in PHASES},
+    **{f"phases.table.{phase}.mutuality": (0, 2) for phase in PHASES},
 }
+#: What else must hold, so that a number may go through its whole range.
+BESIDE = {"phases.advance": {"phases.fail": 0}, "phases.fail": {"phases.advance": 1}}
 WHOLES = {
     "population.partners": (2, 32),
     "population.alliances": (1, 2**63 - 1),
     "population.periods": (1, 10**6),
     "random.seed": (0, 2**32 - 1),
     "output.every": (1, 10**6),
+    "phases.review_every": (1, 10**6),
     "compute.workers": (1, 4096),
 }
 CHOICES = {
-    "population.coupling": "sampled",
+    "population.coupling": "sampled, weakest, majority, partner_specific",
     "context.kind": "endogenous, static",
-    "context.trust.distribution": "constant",
+    **{f"{key}.distribution": "constant, beta, uniform, empirical" for key in MEANS},
+    **{f"{key}.level": "alliance" if "orientation" in key else "alliance, partner, pair" for key in MEANS},
+    "phases.kind": "none, iyer2002",
     "design.kind": "single, factorial, list",
     "compute.kind": "serial, threads, processes",
 }
@@ -200,10 +253,13 @@ def test_static__keeps_the_rates():
 @pytest.mark.parametrize(("key", "low", "high"), [(k, *v) for k, v in REALS.items()])
 def test_real__edges(base, key, low, high):
     for value in (low, float(low), high if math.isfinite(high) else 1e300):
-        assert resolved(with_keys(base, {key: value}))[key] == value
+        assert resolved(with_keys(base, {**BESIDE.get(key, {}), key: value}))[key] == value
     below, above = math.nextafter(low, -math.inf), math.nextafter(high, math.inf)
-    allowed = f"in [{low}, {high}]" if math.isfinite(high) else f"at least {low}"
-    for value in (below, above, -1e300) if math.isfinite(high) else (below, -1e300):
+    low, high = (
+        f"{edge:g}".replace("e+0", "e").replace("e-0", "e-") if abs(edge) != math.inf else "" for edge in (low, high)
+    )
+    allowed = f"in [{low}, {high}]" if high else f"at least {low}"
+    for value in (below, above, -1e300) if high else (below, -1e300):
         refused(lambda v=value: with_keys(base, {key: v}), f"{key} = {helptext.show(value)}: must be ", allowed)
     for value in (math.nan, math.inf, -math.inf, "abc", "0.5", True, [0.5], {"a": 0.5}):
         refused(lambda v=value: with_keys(base, {key: v}), f"{key} = {helptext.show(value)}: must be ", allowed)
@@ -244,7 +300,13 @@ def test_null__is_allowed_where_it_is_the_default_only(base, key):
     assert resolved(with_keys(base, {key: None}))[key] is None
 
 
-@pytest.mark.parametrize("key", [k for k, v in DEFAULTS.items() if v is not None])
+@pytest.mark.parametrize("phase", PHASES)
+def test_null__is_the_readiness_of_a_phase_that_is_the_last(base, phase):
+    found = with_keys(base, {f"phases.table.{phase}.readiness": None})
+    assert getattr(found.phases.table, phase).readiness is None
+
+
+@pytest.mark.parametrize("key", [k for k, v in DEFAULTS.items() if v is not None and not k.endswith(".readiness")])
 def test_null__is_refused_elsewhere(base, key):
     refused(lambda: with_keys(base, {key: None}), f"{key} = null: must be ")
 
@@ -252,7 +314,8 @@ def test_null__is_refused_elsewhere(base, key):
 def test_ranges__every_number_of_the_schema_is_tested_here():
     numbers = {
         path for path, field in helptext.paths(Parameters).items()
-        if helptext.group_of(field) is None and "number" in helptext.allowed(field.annotation, field.metadata)
+        if helptext.group_of(field) is None
+        and re.search(r"\b(a|whole) number\b", helptext.allowed(field.annotation, field.metadata))
     }  # fmt: skip
     assert {k for k in numbers if ".mix." not in k} <= set(REALS) | set(WHOLES)
 
@@ -273,6 +336,205 @@ def test_mix__shares_sum_to_one(base):
         refused(lambda v=value: with_keys(base, {f"{key}.competition": v}), f"{key}.competition = {value}: must be {words}.")
 
 
+# Distributions
+
+
+@pytest.mark.parametrize("key", MEANS)
+@pytest.mark.parametrize("kind", ["constant", "beta", "uniform", "empirical"])
+def test_distribution__every_kind(base, key, kind):
+    values = {f"{key}.distribution": kind, f"{key}.values": [0.25, 1, 0], f"{key}.low": 0.5, f"{key}.high": 0.5}
+    found = with_keys(base, values)
+    part = getattr(getattr(found, key.partition(".")[0]), key.partition(".")[2])
+    assert (part.distribution, part.values, part.low, part.high) == (kind, (0.25, 1, 0), 0.5, 0.5)
+    assert resolved(found)[f"{key}.values"] == [0.25, 1, 0]
+    assert from_mapping(resolved(found)) == found
+
+
+@pytest.mark.parametrize("key", ["context.stakes", "context.trust", "context.prior", "ability.absorptive",
+                                 "ability.communicative"])  # fmt: skip
+@pytest.mark.parametrize("level", ["alliance", "partner", "pair"])
+def test_distribution__every_level(base, key, level):
+    assert resolved(with_keys(base, {f"{key}.level": level}))[f"{key}.level"] == level
+
+
+def test_distribution__orientation_is_shared(base):
+    key = "context.orientation.level"
+    refused(lambda: with_keys(base, {key: "partner"}), f"{key} = partner: must be alliance.")
+
+
+def test_distribution__needs_what_it_is_made_of(base):
+    key = "context.trust"
+    refused(
+        lambda: with_keys(base, {f"{key}.distribution": "empirical"}),
+        "context.trust.values = null: distribution empirical needs values, a list of 1 to 65535 numbers in [0, 1].",
+    )
+    crossed = {f"{key}.low": 0.8, f"{key}.high": 0.5}
+    refused(
+        lambda: with_keys(base, {**crossed, f"{key}.distribution": "uniform"}),
+        "context.trust.low = 0.8: distribution uniform needs low of at most high, which is 0.5.",
+    )
+    for other in ("constant", "beta"):
+        assert with_keys(base, {**crossed, f"{key}.distribution": other}).context.trust.low == 0.8
+
+
+def test_distribution__values(base):
+    key = "ability.absorptive.values"
+    for values in ([0], [0, 1, 0.5], [0.5] * 65535):
+        assert list(with_keys(base, {key: values}).ability.absorptive.values) == values
+    for values, said in (
+        ([], "must be null or a list of 1 to 65535 numbers in [0, 1]."),
+        ([0.5] * 65536, "must be null or a list of 1 to 65535 numbers in [0, 1]."),
+        (0.5, "= 0.5: must be null or a list of 1 to 65535 numbers in [0, 1]."),
+        ("beta", "= beta: must be null or a list of 1 to 65535 numbers in [0, 1]."),
+        ({"a": 1}, "= {a: 1}: must be null or a list of 1 to 65535 numbers in [0, 1]."),
+    ):
+        refused(lambda v=values: with_keys(base, {key: v}), f"{key} = ", said)
+    for value, said in ((1.5, "in [0, 1]"), (-0.1, "in [0, 1]"), ("x", "a number in [0, 1]"), (None, "a number in [0, 1]"),
+                        (math.nan, "a number in [0, 1]"), (True, "a number in [0, 1]")):  # fmt: skip
+        shown = helptext.show(value)
+        refused(lambda v=value: with_keys(base, {key: [0.5, v]}), f"{key}[1] = {shown}: must be {said}.")
+
+
+def test_distribution__on_the_command_line():
+    found = compose(["context.trust={distribution: beta, mean: 0.9, level: pair}", "ability.absorptive.distribution=uniform",
+                     "context.stakes.distribution=empirical", "context.stakes.values=[0.1,1]"])  # fmt: skip
+    assert (found.context.trust.distribution, found.context.trust.concentration) == ("beta", 10)
+    assert (found.context.stakes.values, found.ability.absorptive.high) == ((0.1, 1), 1)
+
+
+# Phases
+
+
+def test_phases__a_choice_takes_the_values_and_sets_the_kind():
+    none, iyer = resolved(compose()), resolved(compose(["phases=iyer2002"]))
+    assert {k: (none[k], iyer[k]) for k in none if none[k] != iyer[k]} == {"phases.kind": ("none", "iyer2002")}
+
+
+def test_phases__fail_is_at_most_advance(base):
+    both = with_keys(base, {"phases.fail": 0.5, "phases.advance": 0.5})
+    assert both.phases.fail == both.phases.advance
+    said = "phases.fail = 0.6: must be at most phases.advance, which is 0.5."
+    refused(lambda: with_keys(base, {"phases.fail": 0.6}), said)
+    refused(lambda: compose(["phases.advance=0.1"]), "phases.fail = 0.2: must be at most phases.advance, which is 0.1.")
+
+
+def test_phases__some_weight(base):
+    nothing = {f"phases.weights.{name}": 0 for name in ("efficiency", "equity", "adaptability")}
+    for name in nothing:
+        found = with_keys(base, {**nothing, name: 1e-30})
+        assert sum(found.phases.weights.model_dump().values()) == 1e-30
+        refused(lambda n=name: with_keys(base, {n: 1e-31}), f"{name} = 1e-31: must be 0 or at least 1e-30.")
+    said = "phases.weights = {efficiency: 0, equity: 0, adaptability: 0}: at least one weight must be above 0."
+    refused(lambda: with_keys(base, nothing), said)
+
+
+def test_phases__a_phase_that_is_none(base):
+    refused(lambda: with_keys(base, {"phases.table.comitment": {}}), "Did you mean phases.table.commitment?")
+    refused(lambda: with_keys(base, {"phases.table.expansion.goal": 0}), "Did you mean phases.table.expansion.goals?")
+
+
+# Mixes of theories
+
+
+HALVES = {"larsson1998": 0.5, "tit_for_tat": 0.5}
+
+
+def test_theories__one_form_for_equal_mixes(base):
+    def mixed(value):
+        return with_keys(base, {"response.theory_mix": value}).response.theory_mix
+
+    assert mixed("a/b.yaml") == mixed({"a/b.yaml": 1}) == mixed({"a/b.yaml": 1.0, "other": 0, "more": -0.0}) == "a/b.yaml"
+    assert mixed({"x": 1 - 0.9e-9}) == "x"
+    found = mixed({"tit_for_tat": 0.25, "none": 0, "a.yaml": 0.5, "larsson1998": 0.25})
+    assert found == {"a.yaml": 0.5, "larsson1998": 0.25, "tit_for_tat": 0.25}
+    assert list(found) == ["a.yaml", "larsson1998", "tit_for_tat"]
+    thirds = {"a": 1 / 3, "b": 1 / 3, "c": 1 / 3}
+    assert mixed(thirds) == thirds
+    assert all(isinstance(share, float) for share in found.values())
+
+
+@pytest.mark.parametrize(
+    ("value", "said"),
+    [
+        ({"a": 0.5}, " = {a: 0.5}: the shares must sum to 1, these sum to 0.5."),
+        ({"a": 1 - 1.1e-9}, " = {a: 0.9999999989}: the shares must sum to 1, these sum to 0.9999999989."),
+        ({"a": 0.5, "b": 0.6}, " = {a: 0.5, b: 0.6}: the shares must sum to 1, these sum to 1.1."),
+        ({"a": 1, "b": 1}, " = {a: 1, b: 1}: the shares must sum to 1, these sum to 2."),
+        ({}, " = {}: the shares must sum to 1, these sum to 0."),
+        ({"a": 0}, " = {a: 0}: the shares must sum to 1, these sum to 0."),
+        ({"a": 1.5, "b": -0.5}, ".a = 1.5: must be in [0, 1]. (and 1 more)"),
+        ({"a": 0.5, "b": -0.1}, ".b = -0.1: must be in [0, 1]."),
+        ({"a": math.nan}, ".a = nan: must be a number in [0, 1]."),
+        ({"a": True}, ".a = true: must be a number in [0, 1]."),
+        ({"a": "1"}, ".a = 1: must be a number in [0, 1]."),
+        ({"a": None}, ".a = null: must be a number in [0, 1]."),
+        ({"a": {"b": 1}}, ".a = {b: 1}: must be a number in [0, 1]."),
+        (3, " = 3: must be a theory's name or .yaml file, or {name: share}."),
+        (True, " = true: must be a theory's name or .yaml file, or {name: share}."),
+        (["a"], " = [a]: must be a theory's name or .yaml file, or {name: share}."),
+    ],
+)
+def test_theories__refused(base, value, said):
+    refused(lambda: with_keys(base, {"response.theory_mix": value}), f"response.theory_mix{said}")
+
+
+MIXED = [
+    (["response.theory_mix={larsson1998:.5,tit_for_tat:.5}"], HALVES),
+    (["response.theory_mix={tit_for_tat: 0.5, larsson1998: 0.5}"], HALVES),
+    (["response.theory_mix.larsson1998=.5", "response.theory_mix.tit_for_tat=.5"], HALVES),
+    (["+response.theory_mix.tit_for_tat=0.5", "random.seed=3", "++response.theory_mix.larsson1998=0.5"], HALVES),
+    (["response.theory_mix=barriers_only"], "barriers_only"),
+    (["response.theory_mix.barriers_only=1"], "barriers_only"),
+    (["response.theory_mix={larsson1998: 1}"], "larsson1998"),
+    (["response.theory_mix.a/b.yaml=.5", "response.theory_mix.../c d.yaml=.5"], {"../c d.yaml": 0.5, "a/b.yaml": 0.5}),
+    (["response.theory_mix={/a/b.c.yaml: .25, larsson1998: .75}"], {"/a/b.c.yaml": 0.25, "larsson1998": 0.75}),
+    (["response.theory_mix.(a)[b],{c}.yaml=.5", "response.theory_mix.d=.5"], {"(a)[b],{c}.yaml": 0.5, "d": 0.5}),
+]
+
+
+@pytest.mark.parametrize("file", ["", "{barriers_only: 0.25, larsson1998: 0.75}", "tit_for_tat"])
+@pytest.mark.parametrize(("overrides", "mix"), MIXED, ids=[" ".join(o)[:60] for o, _ in MIXED])
+def test_theories__of_the_command_line_are_the_whole_mix(own, file, overrides, mix):
+    text = f"# @package _global_\nresponse: {{theory_mix: {file}}}\n" if file else "# @package _global_\nplan: true\n"
+    config = own(text, *overrides)
+    assert config.response.theory_mix == mix
+    assert from_mapping(resolved(config)) == config
+
+
+def test_theories__of_a_file_replace_the_default(own):
+    text = "# @package _global_\nresponse: {theory_mix: {larsson1998: 0.5, tit_for_tat: 0.5}}\n"
+    assert own(text).response.theory_mix == HALVES
+    refused(
+        lambda: own(text, "~response.theory_mix.tit_for_tat"), "response.theory_mix = {larsson1998: 0.5}: the shares must"
+    )
+
+
+def test_theories__swept():
+    found = list(jobs(["response.theory_mix=larsson1998,{larsson1998:.5,tit_for_tat:.5}", "response.tremble=0,.1"]))
+    assert [compose(job).response.theory_mix for job in found] == ["larsson1998", "larsson1998", HALVES, HALVES]
+    found = list(jobs(["response.theory_mix.larsson1998=.5", "response.theory_mix.a/b.yaml=.5", "random.seed=1,2"]))
+    assert [compose(job).random.seed for job in found] == [1, 2]
+    assert {str(compose(job).response.theory_mix) for job in found} == {"{'a/b.yaml': 0.5, 'larsson1998': 0.5}"}
+
+
+def test_theories__as_data():
+    other = {"a/b.yaml": 0.25, "larsson1998": 0.75}
+    for differences in (
+        {"response.theory_mix": other},
+        {"response": {"theory_mix": other}},
+        {"response.theory_mix.a/b.yaml": 0.25, "response.theory_mix.larsson1998": 0.75},
+        {"response.theory_mix": HALVES, "response": {"theory_mix": other}},
+        {
+            "response.theory_mix": "tit_for_tat",
+            "response.theory_mix.larsson1998": 0.75,
+            "response.theory_mix.a/b.yaml": 0.25,
+        },
+    ):
+        assert from_mapping(differences).response.theory_mix == other
+    assert from_mapping({"response.theory_mix": HALVES, "response": {"theory_mix": "larsson1998"}}) == compose()
+    assert resolved(from_mapping({"response.theory_mix": other}))["response.theory_mix"] == other
+
+
 # Messages
 
 BAD = [
@@ -281,6 +543,28 @@ BAD = [
     (["populaton.partners=3"], ["populaton.partners = 3: there is no such key. Did you mean population.partners?"]),
     (["partners=3"], ["partners = 3", "Did you mean population.partners?"]),
     (["response.treshold.P6=3"], ["Did you mean response.threshold.P6?"]),
+    (["response.theory_mx.larsson1998=1"], ["there is no such key. Did you mean response.theory_mix?"]),
+    (["response.theory_mix.larsson1998=0.5"], ["response.theory_mix = {larsson1998: 0.5}: the shares must sum to 1, these "]),
+    (["response.theory_mix={larsson1998: 0.5, tit_for_tit: 0.5}"],
+     ["response.theory_mix = {larsson1998: 0.5, tit_for_tit: 0.5}: 'tit_for_tit' is no known theory; known are always_",
+      "Did you mean tit_for_tat?"]),
+    (["response.theory_mix.larsson1998=.5", "response.theory_mix.no/such.yaml=.5"], ["'no/such.yaml' cannot be read: No such"]),
+    (["response.theory_mix.larsson1998=.5,1"], ["response.theory_mix={larsson1998:.5,1}: cannot be read as key=value"]),
+    (["response.theory_mix=[larsson1998]"], ["response.theory_mix = [larsson1998]: must be a theory's name or .yaml file, or"]),
+    (["context.trust.distribution=gamma"], ["must be one of constant, beta, uniform, empirical."]),
+    (["context.trust.distribution=unifrom"], ["Did you mean uniform?"]),
+    (["context.trust.distribution=empirical"], ["context.trust.values = null: distribution empirical needs values, a list"]),
+    (["context.trust.concentraton=3"], ["Did you mean context.trust.concentration?"]),
+    (["context.orientation.level=pair"], ["context.orientation.level = pair: must be alliance."]),
+    (["ability.absorptive=0.5"], ["ability.absorptive = 0.5: must be a group of keys (distribution, mean, concentration,"]),
+    (["race=hamel"], ["race = hamel: must be one of none."]),
+    (["race.scpe=3"], ["Did you mean race.scope?"]),
+    (["phases=iyer"], ["phases = iyer: must be one of iyer2002, none. Did you mean iyer2002?"]),
+    (["phases.kind=iyer2003"], ["phases.kind = iyer2003: must be one of none, iyer2002. Did you mean iyer2002?"]),
+    (["phases.review_every=0"], ["phases.review_every = 0: must be a whole number in [1, 1e6]."]),
+    (["phases.advance=0.1"], ["phases.fail = 0.2: must be at most phases.advance, which is 0.1."]),
+    (["phases.table.expansion.openness=0"], ["phases.table.expansion.openness = 0: must be in [0.001, 1]."]),
+    (["phases.table.exploratoin.openness=1"], ["Did you mean phases.table.exploration.openness?"]),
     (["context.trust={men: 0.5}"], ["context.trust.men: there is no such key. Did you mean context.trust.mean?"]),
     (["foo=1"], ["foo = 1: there is no such key."]),
     (["+foo=1"], ["foo = 1: there is no such key."]),
@@ -309,9 +593,9 @@ BAD = [
     (["population.initial.strategies=[collaboration,colaboration]"],
      ["population.initial.strategies[1] = colaboration: must be one of avoidance, ", "Did you mean collaboration?"]),
     (["population.initial.strategies=collaboration"], ["strategies = collaboration: must be null or a list of strategies."]),
-    (["population.coupling=weakset"], ["population.coupling = weakset: must be sampled."]),
+    (["population.coupling=weakset"], ["must be one of sampled, weakest, majority, partner_specific. Did you mean weakest?"]),
     (["context.kind=statik"], ["context.kind = statik: must be one of endogenous, static. Did you mean static?"]),
-    (["output.variables=[survivl]"], ["output.variables = [survivl]: 'survivl' is no variable; known are strategy_share"]),
+    (["output.variables=[survivl]"], ["output.variables = [survivl]: 'survivl' is no variable; did you mean survival? known are all, strategy_share"]),
     (["output.variables=[survival,survival]"], ["output.variables = [survival, survival]: 'survival' appears twice."]),
     (["output.variables=[]"], ["output.variables = []: must be all, or a list of variables."]),
     (["output.path=''"], ["output.path = '': must be null or a path."]),
@@ -455,7 +739,7 @@ def test_file__with_an_error(own, text, parts):
 
 
 def test_file__a_choice_that_is_missing_names_ones_own(own):
-    refused(lambda: own("# @package _global_\n", "experiment=owm"), "must be one of own, sweep", "Did you mean own?")
+    refused(lambda: own("# @package _global_\n", "experiment=owm"), "must be one of", "own, ", "Did you mean own?")
 
 
 # List functions
@@ -683,9 +967,12 @@ def test_compose__leaves_hydra_as_it_was():
 def test_help__lists_every_key_choice_and_experiment():
     text = helptext.render()
     lines = text.splitlines()
-    assert max(map(len, lines)) <= 120
+    assert max(map(len, lines)) <= helptext.WIDTH == 118
     for key in [path for path, field in helptext.paths().items() if helptext.group_of(field) is None]:
-        assert key == "design.factors" or any(line.startswith(f"  {key} ") for line in lines), key
+        key = re.sub(r"context\.(stakes|trust|orientation|prior)\b", "context.<factor>", key)
+        key = re.sub(r"ability\.(absorptive|communicative)\b", "ability.<capacity>", key)
+        key = re.sub(r"phases\.table\.(awareness|exploration|expansion|commitment)\b", "phases.table.<phase>", key)
+        assert key == "design.factors" or len([line for line in lines if line.startswith(f"  {key} ")]) == 1, key
     for word in [
         *EXPERIMENTS,
         "--cfg job",
@@ -699,6 +986,19 @@ def test_help__lists_every_key_choice_and_experiment():
     assert not re.search(r"@(keys|groups|experiments)", text)
     assert re.search(r"  population.partners +2 +whole, \[2, 32\] +partners per alliance", text)
     assert re.search(r"  context.endgame.horizon +null +null or >= 1", text)
+
+
+def test_help__groups_of_the_same_keys_are_listed_once():
+    listed_keys = helptext.keys()
+    rows = {path: (default, may_be) for path, default, may_be, _ in listed_keys}
+    assert rows["context.<factor>"] == ("", "stakes, trust, orientation, prior")
+    assert rows["context.<factor>.mean"] == ("0.5 0.5 0.5 0.3", "[0, 1]")
+    assert rows["context.<factor>.level"] == ("alliance", "alliance, partner, pair")
+    assert rows["ability.<capacity>"] == ("", "absorptive, communicative")
+    assert rows["ability.<capacity>.mean"] == ("1.0", "[0, 1]")
+    assert rows["phases.table.<phase>"] == ("", "awareness, exploration, expansion, commitment")
+    assert rows["phases.table.<phase>.readiness"] == ("0.55 0.65 0.75 null", "null or [0, 1]")
+    assert not [path for path in rows if re.search("trust.mean|absorptive|expansion", path)]
 
 
 def test_help__every_key_has_a_meaning():
@@ -728,7 +1028,7 @@ def _validates_or_is_refused(make):
 
 
 WORDS = [*DEFAULTS, "design.factors.a", "design.factors.a.levels", "design.factors.a.path", "population", "context.trust",
-         "population.initial.mix", "design", "compute", "+experiment", "+foo", "~plan", "foo"]  # fmt: skip
+         "population.initial.mix", "response.theory_mix.a", "response.theory_mix.a.yaml", "phases.table", "design", "compute", "+experiment", "+foo", "~plan", "foo"]  # fmt: skip
 GARBAGE = st.one_of(
     st.text(max_size=12),
     st.floats().map(str),

@@ -11,7 +11,18 @@ import pytest
 from conftest import base_config
 
 from sim.config import validate
-from sim.design import AMOUNTS, ConfigError, canonical, key_of, levels_of, point_paths, points, spaced, theory_of
+from sim.design import (
+    AMOUNTS,
+    ConfigError,
+    canonical,
+    key_of,
+    levels_of,
+    point_paths,
+    points,
+    spaced,
+    theories_of,
+    theory_of,
+)
 from sim.schema import MAX_POINTS, POINT_GROUPS, Config, Factor
 
 
@@ -85,21 +96,52 @@ def test_factor__theories(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(source("larsson1998"))
     levels = ["larsson1998", {"none": "barriers_only"}, {"mine": str(mine)}, {"share": {"larsson1998": 1}}]
-    found = points(designed(theory=("response.theory_mix", levels)))
-    assert [p.labels["theory"] for p in found] == ["larsson1998", "none", "mine", "share"]
+    found = points(designed(answer=("response.theory_mix", levels)))
+    assert [p.labels["answer"] for p in found] == ["larsson1998", "none", "mine", "share"]
     assert [p.content["response.theory_mix"] for p in found] == ["larsson1998", "barriers_only", str(mine), "larsson1998"]
     assert theory_of(found[1].parameters).name == "barriers_only"
+
+
+def test_factor__mixes_of_theories_replace_each_other():
+    halves = {"larsson1998": 0.5, "tit_for_tat": 0.5}
+    levels = [{"halves": halves}, {"more": {"larsson1998": 0.25, "barriers_only": 0.75}}, {"bare": "larsson1998"}]
+    for base in ("larsson1998", halves):
+        config = designed(answer=("response.theory_mix", levels), overrides={"response__theory_mix": base})
+        found = points(config)
+        assert [p.parameters.response.theory_mix for p in found] == [
+            halves, {"barriers_only": 0.75, "larsson1998": 0.25}, "larsson1998"
+        ]  # fmt: skip
+        assert found[0].content == {"response.theory_mix": halves}
+        assert len({key_of(p, 1, False) for p in found}) == 3
+    swapped = points(designed(answer=("response.theory_mix", [{"x": dict(reversed(halves.items()))}])))
+    assert key_of(swapped[0], 1, False) == key_of(found[0], 1, False)
+
+
+def test_theories__of_a_point(tmp_path):
+    mine = tmp_path / "mine.yaml"
+    mine.write_text(source("larsson1998").replace("symmetric_handicap: 0.1", "symmetric_handicap: 0.2"))
+    mix = {"tit_for_tat": 0.25, str(mine): 0.5, "barriers_only": 0.25, "always_avoidance": 0}
+    (point,) = points(validate(base_config(response__theory_mix=mix)))
+    found = theories_of(point.parameters)
+    assert [(name, share, theory.name) for name, share, theory in found] == [
+        (str(mine), 0.5, "larsson1998"), ("barriers_only", 0.25, "barriers_only"), ("tit_for_tat", 0.25, "tit_for_tat")
+    ]  # fmt: skip
+    assert found[0][2].handicap == 0.2
+    with pytest.raises(ValueError, match="partners hold several theories"):
+        theory_of(point.parameters)
+    (alone,) = points(validate(base_config(response__theory_mix={"tit_for_tat": 1})))
+    assert theories_of(alone.parameters) == (("tit_for_tat", 1.0, theory_of(alone.parameters)),)
 
 
 def test_factor__a_file_is_read_anew_in_each_call(tmp_path):
     mine = tmp_path / "mine.yaml"
     mine.write_text(source("larsson1998"))
-    config = designed(theory=("response.theory_mix", [{"mine": str(mine)}]))
+    config = designed(answer=("response.theory_mix", [{"mine": str(mine)}]))
     before = theory_of(points(config)[0].parameters)
     mine.write_text(source("larsson1998").replace("symmetric_handicap: 0.1", "symmetric_handicap: 0.2"))
     assert (before.handicap, theory_of(points(config)[0].parameters).handicap) == (0.1, 0.2)
     mine.write_text(source("larsson1998").replace("symmetric_handicap: 0.1", "symmetric_handicap: much"))
-    refused(config, "level mine of factor 'theory': response.theory_mix = ", "symmetric_handicap", "much")
+    refused(config, "level mine of factor 'answer': response.theory_mix = ", "symmetric_handicap", "much")
 
 
 def source(name):
@@ -258,15 +300,15 @@ def test_levels__finite(value):
 # Factors
 
 BAD_PATHS = [
-    ("context.trust.men", "path = context.trust.men: there is no such key of population, response, context, ability."),
+    ("context.trust.men", "path = context.trust.men: there is no such key of population, response, context, ability, race, phases."),
     ("context.trust.men", "Did you mean context.trust.mean?"),
     ("contxt.trust.mean", "Did you mean context.trust.mean?"),
     ("mean", "there is no such key"),
-    ("random.seed", "there is no such key of population, response, context, ability."),
+    ("random.seed", "there is no such key of population, response, context, ability, race, phases."),
     ("output.every", "there is no such key of"),
     ("", "design.factors.a.path = '': there is no such key of"),
     ("population", "path = population: this is a group of keys; name one of population.partners, population.alliances"),
-    ("context.trust", "level 0.5 of factor 'a': context.trust = 0.5: must be a group of keys (distribution, mean)."),
+    ("context.trust", "level 0.5 of factor 'a': context.trust = 0.5: must be a group of keys (distribution, mean, concentra"),
     ("population.initial.mix", "population.initial.mix = 0.5: must be a group of keys (avoidance, accommodation"),
     (["context.trust.mean", "context.trust.mean"], "path = context.trust.mean: the factor 'a' already sets"),
     (["context.trust.mean", "context.trust"], "path = context.trust: the factor 'a' already sets context.trust.mean."),
@@ -391,12 +433,21 @@ def test_point__theories_refused(tmp_path):
     refused(
         validate(base_config(response__theory_mix="larson1998")),
         "response.theory_mix = larson1998: ",
-        "known are barriers_only, larsson1998",
+        "larsson1998, tit_for_tat, or a path",
     )
+    mixed = designed(a=("response.theory_mix", [{"x": {"larsson1998": 0.5, "tit_for_tit": 0.5}}]))
+    refused(mixed, "level x of factor 'a': response.theory_mix = {larsson1998: 0.5, tit_for_tit: 0.5}: 'tit_for_tit' is no ")
+    refused(mixed, "Did you mean tit_for_tat?")
+    refused(designed(a=("response.theory_mix", [{"x": {"larsson1998": 0.5}}])),
+            "level x of factor 'a': response.theory_mix = {larsson1998: 0.5}: the shares must sum to 1")  # fmt: skip
+    refused(designed(a=("response.theory_mix.larsson1998", [0.5])), "no such key", "Did you mean response.theory_mix?")
     refused(
         validate(base_config(response__theory_mix="no/such.yaml")), "response.theory_mix = no/such.yaml: ", "cannot be read"
     )
-    refused(designed(a=("response.theory_mix", [1])), "response.theory_mix = 1: must be a theory's name or .yaml file.")
+    refused(
+        designed(a=("response.theory_mix", [1])),
+        "response.theory_mix = 1: must be a theory's name or .yaml file, or {name: share}.",
+    )
     mine = tmp_path / "t.yaml"
     for before, after, part in [
         ("  compromise:    {avoidance: avoidance 5, accommodation: compromise,", "  compromise:    {avoidance: avoidance 5,",
@@ -409,6 +460,36 @@ def test_point__theories_refused(tmp_path):
         assert before in source("larsson1998")
         mine.write_text(source("larsson1998").replace(before, after, 1))
         refused(validate(base_config(response__theory_mix=str(mine))), "response.theory_mix = ", "t.yaml: ", part)
+        both = {str(mine): 0.5, "larsson1998": 0.5}
+        refused(validate(base_config(response__theory_mix=both)), "response.theory_mix = {", "t.yaml: ", part)
+
+
+def test_point__distributions_change_with_a_factor():
+    """Keys of a distribution that is not chosen do not act, so that levels may choose it."""
+    overrides = {"context__trust__values": [0.1, 0.9], "context__trust__low": 0.2, "context__trust__high": 0.3}
+    kinds = ["constant", "beta", "uniform", "empirical"]
+    found = points(designed(d=("context.trust.distribution", kinds), overrides=overrides))
+    assert [p.parameters.context.trust.distribution for p in found] == kinds
+    named = [{"few": [0.1, 0.9]}, {"one": [0.5]}]
+    (few, one) = points(designed(v=("context.trust.values", named), overrides={"context__trust__distribution": "empirical",
+                                                                               **overrides}))  # fmt: skip
+    assert (few.parameters.context.trust.values, one.parameters.context.trust.values) == ((0.1, 0.9), (0.5,))
+    assert json.loads(canonical(few.content)) == {"context.trust.values": [0.1, 0.9]}
+    refused(designed(d=("context.trust.distribution", ["empirical"])),
+            "point {d: empirical}: context.trust.values = null: distribution empirical needs values")  # fmt: skip
+    refused(designed(low=("context.trust.low", [0.4]), overrides={**overrides, "context__trust__distribution": "uniform"}),
+            "level 0.4 of factor 'low': context.trust.low = 0.4: distribution uniform needs low")  # fmt: skip
+
+
+def test_point__race_and_phases_are_factors():
+    found = points(designed(a=("race.scope", [{"none": None}, {"ten": 10}]), b=("phases.table.expansion.openness", [0.5]),
+                            c=("phases.weights", [{"x": {"equity": 0}}])))  # fmt: skip
+    assert [p.parameters.race.scope for p in found] == [None, 10]
+    assert found[0].parameters.phases.table.expansion.openness == 0.5
+    assert found[0].parameters.phases.weights.model_dump() == {"efficiency": 1, "equity": 0, "adaptability": 1}
+    refused(
+        designed(a=("phases.fail", [0.1, 0.7])), "level 0.7 of factor 'a': phases.fail = 0.7: must be at most phases.adv"
+    )
 
 
 # Size

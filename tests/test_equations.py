@@ -1,4 +1,4 @@
-"""Every formula: Figure 2, float32 throughout, compiled equals plain, the logistic's promises, bounds of the context."""
+"""Every formula: Figure 2, float32 throughout, compiled equals plain, the logistic's promises, bounds, known values."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from sim import abilities, review, strategies
 from sim import equations as eq
-from sim import strategies
 
 F = np.float32
 AV, AC, CM, CP, CL = range(5)
@@ -75,7 +75,10 @@ def test_seen_openness__missed() -> None:
 def test_efficiency__full_collaboration_is_one() -> None:
     for gamma in (0.0, 0.1, 0.5, 0.77, 1.0):
         got, made = outcome(CL, CL, gamma=F(gamma))
-        assert eq.efficiency.py_func(F(got) + F(made), F(gamma)) == 1
+        for mutuality in (1.0, 1.25, 2.0):
+            most = eq.most_learning.py_func(F(gamma), F(mutuality))
+            learning = F(got) + F(made) if mutuality == 1 else F(1) + F(2) * F(gamma) * F(mutuality)
+            assert eq.efficiency.py_func(learning, most) == 1
 
 
 def test_inequity__without_learning_is_zero() -> None:
@@ -86,7 +89,7 @@ def test_inequity__without_learning_is_zero() -> None:
 
 # --- float32 all the way, compiled and plain ---------------------------------------------------------------------------
 
-FORMULAS = {name: f for name, f in vars(eq).items() if hasattr(f, "py_func")}
+FORMULAS = {name: f for module in (eq, abilities, review) for name, f in vars(module).items() if hasattr(f, "py_func")}
 RESULTS = {"seen_openness": (numba.uint32, np.uint32), "fixed_point": (numba.int32, np.int32)}
 DRAWS = 1500
 
@@ -104,6 +107,25 @@ def arguments_for(name: str, number: int) -> list[tuple[Any, ...]]:
             "z": (-20.0, 20.0),
             "threshold": (-2.0, 2.0),
             "sensitivity": (0.0, 1000.0),
+            "temptation": (0.0, 100.0),
+            "power_": (-1.0, 1.0),
+            "power_ji": (-1.0, 1.0),
+            "openness": (0.001, 1.0),
+            "mutuality": (0.0, 2.0),
+            "most": (1.0, 5.0),
+            "slack": (0.001, 32.0),
+            "scope": (0.001, 100.0),
+            "power_scale": (1e-6, 10.0),
+            "learned_ij": (0.0, 300.0),
+            "learned_ji": (0.0, 300.0),
+            "trust_optimum": (0.0, 0.999),
+            "novelty_": (0.0, 2.0),
+            "learning": (0.0, 3.0),
+            "total": (0.0, 100.0),
+            "totals": (0.001, 100.0),
+            "number": (1.0, 31.0),
+            "reached": (1.0, 1000.0),
+            "periods": (1.0, 50.0),
             "period": (0.0, 200.0),
             "horizon": (1.0, 200.0),
             "window": (0.001, 50.0),
@@ -115,8 +137,10 @@ def arguments_for(name: str, number: int) -> list[tuple[Any, ...]]:
         if (low, high) == (0.0, 1.0):
             special = generator.choice(np.array(tiny, np.float32), number)
             reals = np.where(generator.random(number) < 0.3, special, reals)
-        if parameter in ("period", "others", "partners"):
+        if parameter in ("period", "others", "partners", "number", "reached", "periods"):
             reals = np.rint(reals)
+        if parameter in ("horizon", "slack", "scope"):
+            reals = np.where(generator.random(number) < 0.2, np.float32(np.inf), reals)
         columns.append(reals)
     rows = list(zip(*columns, strict=True))
     if name == "drive":
@@ -150,6 +174,8 @@ def test_constants__are_of_32_bits() -> None:
 
 def test_formulas__none_is_forgotten() -> None:
     assert {"receptivity", "transfer", "next_trust", "logistic", "drive", "fixed_point"} <= set(FORMULAS)
+    assert {"with_memory", "next_remaining", "power", "forced", "review_value", "readjusted"} <= set(FORMULAS)
+    assert len(FORMULAS) == sum(hasattr(f, "py_func") for m in (eq, abilities, review) for f in vars(m).values())
 
 
 # --- logistic --------------------------------------------------------------------------------------------------------
@@ -252,19 +278,23 @@ def test_logistic__compiled_equals_plain_over_the_range() -> None:
 
 # --- context stays in [0, 1] -------------------------------------------------------------------------------------------
 
+open_ = st.one_of(st.sampled_from([1.0, 0.25, 0.6, 0.001]), st.floats(0.0010000000474974513, 1, width=32)).map(F)
 unit = st.one_of(st.sampled_from([0.0, 1.0, 0.5, 2.0**-149, 1 - 2.0**-24, 2.0**-24]), st.floats(0, 1, width=32)).map(F)
 bounded = settings(max_examples=400, deadline=None, derandomize=True)
 
 
 @bounded
-@given(trust=unit, offered=unit, exploited=unit, withheld=unit, gain=unit, loss=unit, suspicion=unit)
-@example(F(1 - 2.0**-24), F(1), F(0), F(0), F(1), F(0), F(0))
-@example(F(2.0**-149), F(0), F(1), F(1), F(0), F(1), F(1))
+@given(trust=unit, share=unit, o=open_, exploited=unit, withheld=unit, gain=unit, loss=unit, suspicion=unit)
+@example(F(1 - 2.0**-24), F(1), F(1), F(0), F(0), F(1), F(0), F(0))
+@example(F(1 - 2.0**-24), F(1), F(0.6), F(0), F(0), F(1), F(0), F(0))
+@example(F(2.0**-149), F(0), F(1), F(1), F(1), F(0), F(1), F(1))
 def test_next_trust__stays_in_bounds(
-    trust: np.float32, offered: np.float32, exploited: np.float32, withheld: np.float32,
+    trust: np.float32, share: np.float32, o: np.float32, exploited: np.float32, withheld: np.float32,
     gain: np.float32, loss: np.float32, suspicion: np.float32,
 ) -> None:  # fmt: skip
-    after = eq.next_trust.py_func(trust, offered, exploited, withheld, gain, loss, suspicion)
+    # What is offered is at most the openness of the phase.
+    offered = share * o
+    after = eq.next_trust.py_func(trust, offered, exploited, withheld, o, gain, loss, suspicion)
     assert type(after) is np.float32
     assert 0 <= after <= 1
     if gain == 0 or offered == 0:
@@ -317,11 +347,13 @@ def test_effective_trust__stays_in_bounds(
     ("name", "arguments", "expected"),
     [
         # trust .5, offered 1, nothing lost: .5 + .25 * 1 * .5
-        ("next_trust", (0.5, 1, 0, 0, 0.25, 0.5, 0.5), 0.625),
+        ("next_trust", (0.5, 1, 0, 0, 1, 0.25, 0.5, 0.5), 0.625),
+        # half an openness of half is full openness
+        ("next_trust", (0.5, 0.5, 0, 0, 0.5, 0.25, 0.5, 0.5), 0.625),
         # gain .25 * .5 * .5 = .0625; loss (.5 * .5 + .25 * 1) * .5 = .25
-        ("next_trust", (0.5, 0.5, 0.5, 1, 0.25, 0.5, 0.25), 0.3125),
+        ("next_trust", (0.5, 0.5, 0.5, 1, 1, 0.25, 0.5, 0.25), 0.3125),
         # the loss is at most all trust
-        ("next_trust", (0.5, 0, 1, 1, 0.25, 0.75, 0.5), 0.0),
+        ("next_trust", (0.5, 0, 1, 1, 1, 0.25, 0.75, 0.5), 0.0),
         ("next_prior", (0.5, 1, 0, 0.25, 0.5), 0.5625),
         ("next_prior", (0.5, 0, 0, 0.25, 0.5), 0.25),
         # target .25 + .75 * .5 = .625
@@ -331,13 +363,18 @@ def test_effective_trust__stays_in_bounds(
         ("next_stakes", (0.5, 0.25, 0, 0, 1), 0.25),
         ("exploited", (0.25, 1), 0.75),
         ("exploited", (1, 0.25), 0),
-        ("withholding", (1, 0.25), 0.75),
-        ("withholding", (0, 1), 0),
+        ("withholding", (1, 0.25, 1), 0.75),
+        ("withholding", (1, 0.25, 0.5), 0.25),
+        ("withholding", (0, 1, 1), 0),
+        ("withholding", (0.5, 0.25, 0.25), 0),
         ("effective_trust", (0.5, 0.5, 0.25, 0.25), 0.40625),
         # (2 * .5 + 1 * .25 + 0 * 1 + 1 * .75) / 4
         ("drive", (0.5, 0.25, 1, 0.75, 2, 1, 0, 1), 0.5),
         # 4 * (.5 + .25 * 1 - .125 - .0625)
-        ("empowerment_score", (0.5, 1, 0.25, 0.125, 0.0625, 4), 2.25),
+        ("empowerment_score", (0.5, 1, 0.25, 0.125, 0.0625, 0.5, 0, 4), 2.25),
+        # the stronger has 2 * .25 more to pass, the weaker nothing less
+        ("empowerment_score", (0.5, 1, 0.25, 0.125, 0.0625, 0.25, 2, 4), 0.25),
+        ("empowerment_score", (0.5, 1, 0.25, 0.125, 0.0625, -0.25, 2, 4), 2.25),
         ("keep_threshold", (0.25, 0.5), 0.625),
         ("keep_threshold", (0.3, 1.0), 1.0),
         ("barrier_threshold", (0.5, 0.25), 0.625),
@@ -347,11 +384,66 @@ def test_effective_trust__stays_in_bounds(
         ("appropriated", (0.75, 0.5), 0.75),
         ("per_other", (3, 4), 0.75),
         ("per_partner", (3, 4), 0.75),
-        ("efficiency", (1, 0.5), 0.5),
+        ("efficiency", (1, 2), 0.5),
+        ("most_learning", (0.5, 1), 2),
+        ("most_learning", (0.5, 1.25), 2.25),
+        ("at_stake", (0.5, 0.25), 0.125),
+        ("satiety", (0.5, 0.25), 0.375),
+        ("satiety", (0.5, 1), 0),
+        ("mean_of", (3, 4), 0.75),
+        ("mean_of_two", (0.25, 0.75), 0.5),
+        ("between", (0.25, 0.75, 0.5), 0.5),
+        ("between", (0.25, 0.75, 0), 0.25),
+        ("between", (0.25, 0.75, 1), 0.75),
+        ("absorptive_start", (0.5, 0.5, 0.5, 0.75), 0.09375),
+        ("with_memory", (0.5, 0.25), 0.625),
+        ("with_memory", (0, 0.25), 0.25),
+        ("with_memory", (1, 0.25), 1),
+        ("spare", (1.5, 3), 0.5),
+        ("spare", (4, 3), 1),
+        ("spare", (math.inf, 1), 1),
+        ("closeness", (0.25,), 0.75),
+        ("novelty", (0.25,), 0.5),
+        # (.5 + .5 * .5) * .5 * .5
+        ("absorptive_capacity", (0.5, 0.5, 0.5, 0.5), 0.1875),
+        # .5 * 1.25 * .5 * (1 - .5 * (.75 - .5) / (1 - .5))
+        ("creation_capacity", (0.5, 1.25, 0.5, 0.75, 0.5, 0.5), 0.234375),
+        # trust that does not pass the optimum costs nothing
+        ("creation_capacity", (0.5, 1, 1, 0.25, 1, 0.5), 0.5),
+        ("disclosure", (1, 0.5, 0.25), 0.125),
+        # .25 + .5 * .5 * (.75 * 1 - .25)
+        ("forced", (0.25, 0.5, 0.75, 1, 0.5), 0.375),
+        ("forced", (0.25, -0.5, 0.75, 1, 0.5), 0.25),
+        ("forced", (0.25, 0.5, 0.75, 0.25, 0.5), 0.25),
+        ("unlearnt_part", (0.5, 0.25), 0.125),
+        # .75 - 1 / 4 + .5 * .5 / 4
+        ("next_remaining", (0.75, 1, 0.5, 4, 0.5), 0.5625),
+        ("next_remaining", (0.25, 1, 0, 2, 0.5), 0),
+        ("next_remaining", (1, 0, 0.5, 2, 1), 1),
+        ("next_remaining", (0.75, 1, 1, math.inf, 1), 0.75),
+        ("power", (3, 1, 2), 0.5),
+        ("power", (1, 3, 2), -0.5),
+        ("power", (3, 3, 2), 0),
+        ("before_openness", (0.125, 0.25), 0.5),
+        # (2 / 4) / (.5 * 2)
+        ("window_efficiency", (2, 4, 0.5, 2), 0.5),
+        ("window_efficiency", (8, 4, 0.5, 2), 1),
+        ("equity", (1, 4), 0.75),
+        ("equity", (4, 4), 0),
+        ("adaptability", (3, 4), 0.75),
+        # (2 * .5 + 1 * .25 + 1 * .75) / 4
+        ("review_value", (0.5, 0.25, 0.75, 2, 1, 1), 0.5),
+        ("review_value", (0.5, 0, 0.75, 2, 0, 1), 1.75 / 3),
+        ("review_value", (0.5, 0.25, 0.75, 0, 0, 0), 0),
+        ("pair_readiness", (0.25, 0.5, 0.75, 0.5), 0.5),
+        ("readjusted", (0.5, 0.5, 0.75), 0.625),
+        ("readjusted", (0.5, 0.5, 0.25), 0.375),
+        ("readjusted", (0.75, 1, 1), 1),
+        ("readjusted", (0.25, 1, 0), 0),
     ],
 )
 def test_formula__worked_by_hand(name: str, arguments: tuple[float, ...], expected: float) -> None:
-    assert FORMULAS[name](*[F(a) for a in arguments]) == expected
+    assert FORMULAS[name](*[F(a) for a in arguments]) == F(expected)
 
 
 @pytest.mark.parametrize("name", ["keep_threshold", "barrier_threshold"])
@@ -361,6 +453,167 @@ def test_threshold__of_certainty_is_exactly_one(name: str) -> None:
     before = np.concatenate([np.linspace(0, 1, 5001), np.geomspace(2.0**-24, 1, 5001), 2.0 ** -np.arange(30)])
     assert all(formula(x, F(1)) == 1 for x in before.astype(np.float32))
     assert all(formula(x, F(0)) == x for x in before.astype(np.float32))
+
+
+# --- abilities and the race to learn ------------------------------------------------------------------------------------
+
+ability = st.one_of(st.sampled_from([0.0, 1.0, 0.5]), st.floats(0, 1, width=32)).map(F)
+lead = st.floats(-1, 1, width=32, allow_subnormal=False).map(F)
+learned = st.floats(0, 3000, width=32, allow_subnormal=False).map(F)
+
+
+@bounded
+@given(start=ability, prior=ability, more=ability)
+def test_with_memory__grows_from_the_start_to_one(start: np.float32, prior: np.float32, more: np.float32) -> None:
+    value = abilities.with_memory.py_func(start, prior)
+    assert start <= value <= 1
+    assert abilities.with_memory.py_func(start, max(prior, more)) >= value
+    assert abilities.with_memory.py_func(start, F(1)) == 1
+    assert abilities.with_memory.py_func(F(1), prior) == 1
+    assert abilities.absorptive_capacity.py_func(start, prior, F(1), F(1)) == value
+
+
+@bounded
+@given(start=ability, prior=ability, distance=ability, slack=st.floats(0.0010000000474974513, 64, width=32).map(F),
+       others=st.integers(1, 31).map(F))  # fmt: skip
+def test_absorptive_capacity__is_at_most_what_memory_gives(
+    start: np.float32, prior: np.float32, distance: np.float32, slack: np.float32, others: np.float32
+) -> None:
+    share = abilities.spare.py_func(slack, others)
+    assert 0 < share <= 1
+    assert (share == 1) == (slack >= others)
+    assert abilities.spare.py_func(slack, others + F(1)) <= share
+    value = abilities.absorptive_capacity.py_func(start, prior, abilities.closeness.py_func(distance), share)
+    assert 0 <= value <= abilities.with_memory.py_func(start, prior)
+
+
+def test_novelty_and_closeness__inverted_u() -> None:
+    distances = np.linspace(0, 1, 101).astype(np.float32)
+    both = [float(abilities.novelty.py_func(d) * abilities.closeness.py_func(d)) for d in distances]
+    assert both[0] == both[-1] == 0
+    assert int(np.argmax(both)) == 50
+    assert both[50] == 0.5
+    assert (np.diff(both[:51]) > 0).all()
+    assert (np.diff(both[50:]) < 0).all()
+
+
+@bounded
+@given(gamma=ability, trust=ability, less=ability, cost=ability, optimum=st.floats(0, 0.9990000128746033, width=32).map(F))
+def test_creation_capacity__falls_above_the_optimum(
+    gamma: np.float32, trust: np.float32, less: np.float32, cost: np.float32, optimum: np.float32
+) -> None:
+    value = abilities.creation_capacity.py_func(gamma, F(1), F(1), trust, cost, optimum)
+    assert 0 <= value <= gamma
+    assert abilities.creation_capacity.py_func(gamma, F(1), F(1), min(trust, less), cost, optimum) >= value
+    if trust <= optimum or cost == 0:
+        assert value == gamma
+    assert abilities.creation_capacity.py_func(gamma, F(0), F(1), trust, cost, optimum) == 0
+
+
+@bounded
+@given(chi=ability, kappa=ability, o=open_, p=lead, rate=ability)
+def test_forced__stays_within_ability(
+    chi: np.float32, kappa: np.float32, o: np.float32, p: np.float32, rate: np.float32
+) -> None:
+    offered = abilities.disclosure.py_func(chi, kappa, o)
+    assert 0 <= offered <= o
+    value = abilities.forced.py_func(offered, p, kappa, o, rate)
+    # The last product and sum round, so a full pull may miss what there is by one step.
+    assert offered <= value <= np.nextafter(kappa * o, F(2))
+    if p <= 0 or rate == 0 or chi == 1:
+        assert value == offered
+
+
+@bounded
+@given(remaining=unit, got=unit, made=ability, scope=st.floats(0.0010000000474974513, 1e6, width=32).map(F), renewal=ability)
+@example(F(1), F(1), F(1), F(0.001), F(1))
+def test_next_remaining__stays_in_bounds(
+    remaining: np.float32, got: np.float32, made: np.float32, scope: np.float32, renewal: np.float32
+) -> None:
+    after = abilities.next_remaining.py_func(remaining, got, made, scope, renewal)
+    assert type(after) is np.float32
+    assert 0 <= after <= 1
+    assert abilities.next_remaining.py_func(remaining, got, made, scope, F(0)) <= remaining
+    assert abilities.next_remaining.py_func(remaining, F(0), made, scope, renewal) >= remaining
+    assert abilities.next_remaining.py_func(remaining, got, made, F(np.inf), renewal) == remaining
+
+
+@bounded
+@given(mine=learned, theirs=learned, more=learned, scale=st.floats(9.999999974752427e-07, 1e9, width=32).map(F))
+def test_power__is_antisymmetric_monotone_and_below_one(
+    mine: np.float32, theirs: np.float32, more: np.float32, scale: np.float32
+) -> None:
+    value = abilities.power.py_func(mine, theirs, scale)
+    assert type(value) is np.float32
+    # The quotient of neighbours rounds to 1 for leads beyond 2^24 scales.
+    assert -1 <= value <= 1
+    assert abilities.power.py_func(theirs, mine, scale) == -value
+    assert (value > 0) <= (mine > theirs)
+    bigger = abilities.power.py_func(max(mine, more), theirs, scale)
+    assert bigger >= value - F(2.0**-23)
+
+
+# --- reviews ------------------------------------------------------------------------------------------------------------
+
+
+@bounded
+@given(
+    parts=st.tuples(ability, ability, ability),
+    weights=st.tuples(*[st.floats(0, 100, width=32, allow_subnormal=False).map(F)] * 3),
+)
+def test_review_value__lies_between_its_parts(parts: tuple[np.float32, ...], weights: tuple[np.float32, ...]) -> None:
+    value = review.review_value.py_func(*parts, *weights)
+    held = [part for part, weight in zip(parts, weights, strict=True) if weight > 0]
+    if not held:
+        assert value == 0
+    elif min(w for w in weights if w > 0) > 2.0**-100:
+        assert float(min(held)) * (1 - 2e-6) - 1e-30 <= value <= float(max(held)) * (1 + 2e-6)
+
+
+@bounded
+@given(value=unit, readjustment=ability, v=ability)
+def test_readjusted__stays_in_bounds(value: np.float32, readjustment: np.float32, v: np.float32) -> None:
+    after = review.readjusted.py_func(value, readjustment, v)
+    assert 0 <= after <= 1
+    if v >= 0.5:
+        assert after >= value
+    if v <= 0.5:
+        assert after <= value
+    assert review.readjusted.py_func(value, F(0), v) == value
+
+
+@bounded
+@given(offered=ability, trust=ability, kappa=ability, prior=ability, o=open_)
+def test_pair_readiness__is_a_mean(
+    offered: np.float32, trust: np.float32, kappa: np.float32, prior: np.float32, o: np.float32
+) -> None:
+    value = review.pair_readiness.py_func(offered, trust, kappa, prior)
+    assert 0 <= value <= 1
+    assert min(offered, trust, kappa, prior) * (1 - 1e-6) <= value <= max(offered, trust, kappa, prior) * (1 + 1e-6)
+    assert review.before_openness.py_func(offered, F(1)) == offered
+    assert abs(float(review.before_openness.py_func(offered * o, o)) - float(offered)) < 1e-6
+
+
+@bounded
+@given(learning=st.floats(0, 1000, width=32).map(F), periods=st.integers(1, 50).map(F), o=open_, more=ability)
+def test_window_efficiency__is_at_most_one(
+    learning: np.float32, periods: np.float32, o: np.float32, more: np.float32
+) -> None:
+    value = review.window_efficiency.py_func(learning, periods, o, F(2))
+    assert 0 <= value <= 1
+    assert review.window_efficiency.py_func(learning + more, periods, o, F(2)) >= value
+
+
+@bounded
+@given(low=ability, high=ability, u=ability, v=ability)
+def test_between__is_a_monotone_quantile(low: np.float32, high: np.float32, u: np.float32, v: np.float32) -> None:
+    low, high = min(low, high), max(low, high)
+    value = eq.between.py_func(low, high, u)
+    assert low <= value <= np.nextafter(high, F(2))
+    assert eq.between.py_func(low, high, max(u, v)) >= value
+    assert eq.between.py_func(low, low, u) == low
+    assert eq.mean_of_two.py_func(low, low) == low
+    assert low <= eq.mean_of_two.py_func(low, high) <= high
 
 
 # --- end-game and fixed point ------------------------------------------------------------------------------------------

@@ -144,7 +144,9 @@ class Ordered:
         handicap = p.response.symmetric_handicap
         extra = F(0) if not theory.handicapped[cell] else F(theory.handicap if handicap is None else handicap)
         bonus, sensitivity = F(p.response.awareness_bonus), F(p.response.sensitivity)
-        return eq.logistic.py_func(eq.empowerment_score.py_func(drive, F(aware), bonus, threshold, extra, sensitivity))
+        return eq.logistic.py_func(
+            eq.empowerment_score.py_func(drive, F(aware), bonus, threshold, extra, F(0), F(0), sensitivity)
+        )
 
     @functools.cache  # noqa: B019
     def answers(self, own: Partner, counterpart: int, t: int) -> list[tuple[float, int, str]]:
@@ -558,7 +560,7 @@ def replaced(parameters: Any, path: str, value: Any) -> Any:
     ],
 )
 def test_solve__refuses_what_the_chain_cannot_do_and_names_the_key(key, value):
-    point, config = case_of()
+    point, config = case_of(population__partners=3)
     other = dataclasses.replace(point, parameters=replaced(point.parameters, key, value))
     with pytest.raises(ValueError, match=rf"^{key.replace('.', '[.]')}\b.*needs"):
         exact.solve(other, config)

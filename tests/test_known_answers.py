@@ -16,7 +16,7 @@ import xarray as xr
 from conftest import base_config
 
 from sim import exact
-from sim.blocks import arguments_of, run_segment
+from sim.blocks import arguments_of, run_segment, traced
 from sim.design import Point, points, theory_of
 from sim.labels import dataset
 from sim.recording import period_grid
@@ -309,3 +309,36 @@ def test_static_context__means_are_constant_with_error_zero(partners):
         np.testing.assert_allclose(ds[f"mean_{name}"], expected, rtol=0, atol=atol)
         assert np.unique(ds[f"mean_{name}"]).size == 1
         np.testing.assert_array_equal(ds[f"mean_{name}_se"], 0.0)
+
+
+# --- theories against each other --------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("opponent", STRATEGIES)
+def test_tit_for_tat__plays_axelrods_moves(opponent: str) -> None:
+    """Collaborates first, then answers in kind what it saw; two of its kind collaborate for ever (Axelrod 1984)."""
+    mix = {f"always_{opponent}": 0.5, "tit_for_tat": 0.5}
+    config = Config.model_validate(
+        base_config(
+            population__periods=6, response__theory_mix=mix, response__reconsideration=1.0, response__tremble=0.0,
+            output__variables=["survival"],
+        )
+    )  # fmt: skip
+    (point,) = points(config)
+    trace, _ = traced(arguments_of(point, config, period_grid([point], 1), force_full=True), 0, 200)
+    always, kinds = STRATEGIES.index(opponent), trace.formed[0].astype(int)
+    answer = {"accommodation": "collaboration"}.get(opponent, opponent)
+    met = 0
+    for lane in range(200):
+        moves = trace.units[:, 0, :, lane].astype(int)
+        if kinds[:, lane].tolist() == [1, 1]:
+            assert (moves == COLLABORATION).all()
+        elif kinds[:, lane].tolist() == [0, 0]:
+            assert (moves == always).all()
+        else:
+            met += 1
+            own = int(kinds[1, lane])
+            assert (moves[:, 1 - own] == always).all()
+            assert moves[0, own] == COLLABORATION
+            assert (moves[1:, own] == STRATEGIES.index(answer)).all()
+    assert met > 50

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 
 import numba
@@ -9,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from reference_draws import Draws
 
 from sim import rng
 from sim.variables import STREAM_VERSION
@@ -132,32 +134,36 @@ def test_one_of__counts_over_all_words(n: int) -> None:
     assert counts[:n].max() - counts[:n].min() <= 1
 
 
-PURPOSES = {
-    name: getattr(rng, name)
-    for name in ("RESPONSE", "COUNTERPART", "MISPERCEPTION", "EXIT", "INITIAL_STRATEGY", "AWARENESS")
-}
+NAMES = (
+    "RESPONSE", "COUNTERPART", "MISPERCEPTION", "EXIT", "INITIAL_STRATEGY", "AWARENESS", "THEORY", "STAKES", "TRUST",
+    "ORIENTATION", "PRIOR", "ABSORPTIVE", "COMMUNICATIVE", "SATIATION", "INSTRUMENTALITY", "BREAK",
+)  # fmt: skip
+PURPOSES = {name: getattr(rng, name) for name in NAMES}
+#: Purposes with a word for every ordered pair: 32 i + j, or i + 32 (d - 1) for the partner d places after i.
+OF_PAIRS = {"RESPONSE", "MISPERCEPTION", "SATIATION", "INSTRUMENTALITY", "STAKES", "TRUST", "PRIOR", "ABSORPTIVE", "COMMUNICATIVE"}  # fmt: skip
 
 
 def test_slot_of__purposes_and_partners_never_share_a_word() -> None:
-    # 32 partners, and 32 (N - 1) more places that model section 9 sets aside for a strategy per ordered pair.
+    # 32 partners, and 32 (N - 1) more places where a word belongs to an ordered pair.
     used: Counter[tuple[int, int]] = Counter()
-    for purpose in PURPOSES.values():
-        for i in range(32 * 31):
+    numbers = {name: 32 * 32 if name in OF_PAIRS else 32 for name in PURPOSES}
+    for name, purpose in PURPOSES.items():
+        for i in range(numbers[name]):
             if purpose == rng.RESPONSE:
                 slot = int(rng.slot_of(purpose, np.uint32(i // 2)))
                 used[slot, 2 * (i % 2)] += 1
                 used[slot, 2 * (i % 2) + 1] += 1
             else:
                 used[int(rng.slot_of(purpose, np.uint32(i // 4))), i % 4] += 1
-    assert len(used) == 32 * 31 * (2 + len(PURPOSES) - 1)
+    assert len(used) == sum(numbers.values()) + numbers["RESPONSE"]
     assert set(used.values()) == {1}
 
 
 def test_slot_of__layout() -> None:
-    assert [int(p) for p in PURPOSES.values()] == [0, 1, 2, 3, 4, 5]
+    assert [int(p) for p in PURPOSES.values()] == list(range(16))
     assert STREAM_VERSION == 1
-    for purpose in range(6):
-        for call in (0, 1, 7, 15, 2**16 - 1):
+    for purpose in range(16):
+        for call in (0, 1, 7, 15, 255, 511, 2**16 - 1):
             slot = purpose * 2**16 + call
             assert int(rng.slot_of(np.uint32(purpose), np.uint32(call))) == slot
             assert int(rng.slot_of.py_func(np.uint32(purpose), np.uint32(call))) == slot
@@ -167,3 +173,26 @@ def test_purposes__are_distinct_and_all_known_here() -> None:
     found = {name for name, v in vars(rng).items() if name.isupper() and isinstance(v, np.uint32)}
     found -= {name for name in found if name.endswith(("_BITS", "_SHIFT", "_MASK"))}
     assert found == set(PURPOSES)
+    assert rng.SPAN == 32
+
+
+def test_purposes__table_of_the_docs_names_each_with_its_number() -> None:
+    assert rng.__doc__ is not None
+    listed = dict(re.findall(r"^(\d+) +([A-Z_]+)\b", rng.__doc__, re.MULTILINE))
+    assert listed == {str(int(purpose)): name for name, purpose in PURPOSES.items()}
+
+
+@pytest.mark.parametrize("partners", [2, 3, 5, 32])
+def test_partner_specific_answers__have_words_of_their_own(partners: int) -> None:
+    numbers = [(i + 32 * (d - 1), i, d) for i in range(partners) for d in range(1, partners)]
+    assert len({number for number, _, _ in numbers}) == partners * (partners - 1)
+    assert {number for number, _, d in numbers if d == 1} == set(range(partners))
+    assert max(number for number, _, _ in numbers) < rng.SPAN * (rng.SPAN - 1)
+
+
+def test_draws__of_the_reference_follow_the_layout() -> None:
+    draws = Draws((11, 5), 2**32 + 9)
+    counter = (9, 1, 3, int(rng.MISPERCEPTION) * 2**16 + 8)
+    assert int(draws.word(rng.MISPERCEPTION, 3, 34)) == philox_in_integers(counter, (11, 5))[2]
+    counter = (9, 1, 4, int(rng.RESPONSE) * 2**16 + 17)
+    assert [int(w) for w in draws.response(4, 35)] == list(philox_in_integers(counter, (11, 5))[2:])

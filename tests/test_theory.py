@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from pathlib import Path
 from typing import Any
@@ -15,6 +16,7 @@ from hypothesis import strategies as st
 from sim.strategies import STRATEGIES
 from sim.theory import (
     DRIVERS,
+    MAX_BYTES,
     NEVER,
     PACE_CLASSES,
     PROPOSITIONS,
@@ -135,8 +137,34 @@ def test_barriers_only__is_larsson_without_empowerment() -> None:
     assert theory.initial is None
 
 
+#: b of tit for tat, by what is seen.
+IN_KIND = {"AV": "AV", "AC": "CL", "CM": "CM", "CP": "CP", "CL": "CL"}
+
+
+def test_tit_for_tat__answers_in_kind() -> None:
+    theory = load("tit_for_tat")
+    assert theory.barrier == tuple(CODES[IN_KIND[seen]] for own in CODES for seen in CODES)
+    assert theory.initial == CODES["CL"]
+    check_unconditional_of_empowerment(theory)
+
+
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_always__one_strategy(strategy: str) -> None:
+    theory = load(f"always_{strategy}")
+    assert theory.barrier == (STRATEGIES.index(strategy),) * 25
+    assert theory.initial == STRATEGIES.index(strategy)
+    check_unconditional_of_empowerment(theory)
+
+
+def check_unconditional_of_empowerment(theory: Theory) -> None:
+    """Nobody is empowered, no cell has a proposition or a pace of its own."""
+    assert theory.empowered == (NEVER,) * 25
+    assert theory.pace == (1.0,) * 25
+    assert labels([theory]) == ("none",)
+
+
 def test_names__ship_and_load() -> None:
-    assert {"larsson1998", "barriers_only"} <= set(names())
+    assert names() == sorted(["larsson1998", "barriers_only", "tit_for_tat", *(f"always_{s}" for s in STRATEGIES)])
     for name in names():
         assert load(name).name == name
 
@@ -406,6 +434,15 @@ def test_parse__as_many_paces_as_are_supported() -> None:
         ("- a\n- b\n", "['a', 'b']"),
         ("hello", "'hello'"),
         ("{}", "name"),
+        ("a: &x [1]\nb: *x", "not YAML: anchors and aliases (& and *) are not supported, line 1; write each cell out"),
+        ("a: 1\nb: *x", "anchors and aliases (& and *) are not supported, line 2"),
+        ("a: &x {b: 1}\nc: {<<: *x}", "anchors and aliases"),
+        ("name: !!python/object/apply:os.system [ls]", "not YAML: tags (tag:yaml.org,2002:python/object/apply:os.system)"),
+        ("name: !!bool foo", "tags (tag:yaml.org,2002:bool) are not supported, line 1"),
+        ("!!map foo", "tags (tag:yaml.org,2002:map) are not supported"),
+        ("name: !mine x", "tags (!mine) are not supported"),
+        ("{" + ", ".join(f"k{k}: 1" for k in range(30000)) + "}", "name"),
+        ("x: " + "9" * 5000, "not YAML"),
     ],
     ids=[
         "open list",
@@ -420,6 +457,15 @@ def test_parse__as_many_paces_as_are_supported() -> None:
         "list",
         "word",
         "no keys",
+        "anchor",
+        "alias",
+        "merge",
+        "program",
+        "no bool",
+        "no map",
+        "own tag",
+        "many keys",
+        "many digits",
     ],
 )
 def test_parse__what_is_no_mapping_is_refused(text: str, part: str) -> None:
@@ -444,15 +490,71 @@ def test_load__error_names_the_path(tmp_path: Path) -> None:
         load(str(path))
 
 
-@pytest.mark.parametrize("case", ["directory", "absent", "no text"])
-def test_load__a_file_that_cannot_be_read(tmp_path: Path, case: str) -> None:
+@pytest.mark.parametrize(
+    ("case", "reason"),
+    [
+        ("directory", "it is a folder or a device."),
+        ("pipe", "it is a folder or a device."),
+        ("absent", "No such file or directory."),
+        ("no text", "it is no text in UTF-8, from byte 2 on."),
+        ("large", "it has 10,000,000 bytes, at most 256,000 are allowed."),
+    ],
+)
+def test_load__a_file_that_cannot_be_read(tmp_path: Path, case: str, reason: str) -> None:
     path = tmp_path / "mine.yaml"
     if case == "directory":
         path.mkdir()
+    elif case == "pipe":
+        os.mkfifo(path)
     elif case == "no text":
-        path.write_bytes(b"\xff\xfe\x00\x80")
-    with pytest.raises(TheoryError, match=r"mine\.yaml' cannot be read"):
+        path.write_bytes(b"a:\xff\xfe\x00\x80")
+    elif case == "large":
+        path.write_bytes(b"a: 1\n" * 2_000_000)
+    with pytest.raises(TheoryError) as caught:
         load(str(path))
+    assert str(caught.value) == f"theory file {str(path)!r} cannot be read: {reason}"
+
+
+def test_load__up_to_the_largest_size(tmp_path: Path) -> None:
+    path = tmp_path / "mine.yaml"
+    text = source_of("larsson1998")
+    path.write_text(text + "#" * (MAX_BYTES - len(text.encode())), encoding="utf-8")
+    assert load(str(path)) == load("larsson1998")
+    with path.open("a") as file:
+        file.write("#")
+    with pytest.raises(TheoryError, match="it has 256,001 bytes, at most 256,000 are allowed"):
+        load(str(path))
+
+
+def test_parse__nested_aliases_are_refused_before_they_are_expanded() -> None:
+    """Nine levels of nine aliases stand for 10^8 words; the line of the first anchor shows that nothing was expanded."""
+    lines = ["a0: &a0 [lol]", *(f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 9)}]" for k in range(1, 10))]
+    with pytest.raises(TheoryError, match=r"anchors and aliases .* are not supported, line 1"):
+        parse("\n".join(lines), "mine.yaml")
+
+
+def test_parse__messages_are_short() -> None:
+    data = tree()
+    for path, value in (("source", ["x"] * 20000), ("pace", "x" * 20000), ("y" * 20000, 1), ("barrier.compromise.compromise",
+                        "z" * 20000), ("empowered.avoidance.avoidance", "never " + "v" * 20000)):  # fmt: skip
+        data = with_(path, value)
+        with pytest.raises(TheoryError) as caught:
+            written(data)
+        assert len(str(caught.value)) < 400
+
+
+@settings(max_examples=200, deadline=None, derandomize=True)
+@given(st.data())
+def test_parse__anything_at_all_is_a_theory_or_refused(data: st.DataObject) -> None:
+    text = source_of("larsson1998")
+    start = data.draw(st.integers(0, len(text)))
+    junk = data.draw(st.text(max_size=8) | st.text("!&*|>{}[]:,-?#%@`'\"\n\t <=0x_.", max_size=8))
+    spoilt = text[:start] + junk + text[start + data.draw(st.integers(0, 30)) :]
+    try:
+        assert isinstance(parse(spoilt, "mine.yaml"), Theory)
+    except TheoryError as error:
+        assert str(error).startswith("mine.yaml: ")  # noqa: PT017
+        assert "\n" not in str(error)  # noqa: PT017
 
 
 @pytest.mark.parametrize("name", ["larson1998", "barrier_only"])

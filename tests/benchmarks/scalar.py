@@ -51,9 +51,9 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                         offered, takes = eq.transparency(s[j], m), eq.receptivity(s[j], m)
                         shown, absorbs = eq.transparency(s[i], m), eq.receptivity(s[i], m)
                         f, back = eq.transfer(offered, absorbs), eq.transfer(shown, takes)
-                        h, v = eq.exploited(f, back), eq.withholding(takes, offered)
+                        h, v = eq.exploited(f, back), eq.withholding(takes, offered, eq.ONE)
                         trust[i, j] = eq.next_trust(
-                            trust[i, j], offered, h, v, point.trust_gain, point.trust_loss, point.suspicion
+                            trust[i, j], offered, h, v, eq.ONE, point.trust_gain, point.trust_loss, point.suspicion
                         )
                         prior[i, j] = eq.next_prior(prior[i, j], shown, offered, point.prior_gain, point.prior_loss)
                         stakes[i, j] = eq.next_stakes(stakes[i, j], point.stakes, f, back, point.stakes_rate)
@@ -82,7 +82,8 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                             )  # fmt: skip
                             chance = eq.logistic(
                                 eq.empowerment_score(
-                                    drive, eq.ZERO, point.awareness_bonus, thresholds[g], handicap[cell], point.sensitivity
+                                    drive, eq.ZERO, point.awareness_bonus, thresholds[g], handicap[cell], eq.ZERO, eq.ZERO,
+                                    point.sensitivity
                                 )
                             )
                         if u2 < chance:

@@ -37,13 +37,26 @@ def size(request):
     return 1.0 if request.config.getoption("--full-size") else 0.01
 
 
-def prepared(partners: int, variables="all", trust=0.8):
+PAIRS = {"distribution": "beta", "level": "pair"}
+#: Every mechanism of the model, with values that let alliances live: an alliance that has dissolved costs nothing.
+MECHANISMS = {
+    "distributions": {"context": {"trust": PAIRS, "stakes": PAIRS, "prior": PAIRS}},
+    "abilities": {"ability": {"absorptive": {**PAIRS, "mean": 0.8}, "distance": 0.4, "slack": 3.0, "trust_cost": 0.3}},
+    "race": {"race": {"scope": 50.0, "renewal": 0.5, "temptation": 0.2, "forced_disclosure": 0.3, "satiation": 0.001}},
+    "theories": {"response": {"theory_mix": {"larsson1998": 0.5, "tit_for_tat": 0.3, "always_collaboration": 0.2}}},
+    "noise": {"response": {"misperception": 0.01, "aware": 0.3, "instrumentality": 0.1}, "population": {"exit_rate": 0.01}},
+    "phases": {"phases": {"kind": "iyer2002", "break_rate": 0.0}},
+}
+
+
+def prepared(partners: int, variables="all", trust=0.8, **overrides):
     config = Config.model_validate(
         base_config(
             population__partners=partners,
             output__variables=variables,
             context__trust__mean=trust,
             context__orientation__mean=trust,
+            **overrides,
         )
     )
     (point,) = points(config)
@@ -61,6 +74,29 @@ def test_benchmark_kernel(benchmark, size, partners, variables):
     if benchmark.stats:
         work = count * partner_updates(point)
         benchmark.extra_info["partner_updates_per_second"] = work / benchmark.stats.stats.median
+
+
+@pytest.mark.parametrize("name", ["base", "neutral", *MECHANISMS, "every", "every, partner_specific"])
+def test_benchmark_mechanisms(benchmark, size, name):
+    """Two partners who all live to the end: the base model, the other form with nothing on, each mechanism, all of them."""
+    chosen = {**MECHANISMS} if name.startswith("every") else {k: v for k, v in MECHANISMS.items() if k == name}
+    overrides: dict[str, object] = {"response__threshold": dict.fromkeys(("P6", "P7", "P8", "P9"), -1.0)}
+    overrides["population__initial__strategies"] = ["collaboration"] * 2
+    for groups in chosen.values():
+        for group, keys in groups.items():
+            overrides |= {f"{group}__{key}": value for key, value in keys.items()}
+    if "partner_specific" in name:
+        overrides["population__coupling"] = "partner_specific"
+    config = Config.model_validate(base_config(**overrides))
+    (point,) = points(config)
+    arguments = arguments_of(point, config, period_grid([point], 1), force_full=name != "base")
+    count = max(512, int(65536 * size) // 512 * 512)
+    tallies = benchmark.pedantic(run_segment, (arguments, 0, count), rounds=5, warmup_rounds=1)
+    by_period, where = arguments.layout.columns_of("survival")
+    assert by_period
+    if benchmark.stats:
+        benchmark.extra_info["partner_updates_per_second"] = count * partner_updates(point) / benchmark.stats.stats.median
+        benchmark.extra_info["alive_at_the_end"] = float(tallies.period[0, -1, where, 0][0]) / count
 
 
 @pytest.mark.parametrize("partners", [2, 5])
@@ -81,8 +117,8 @@ def test_benchmark_scalar(benchmark, size, partners):
         out[:] = 0
         a = arguments
         scalar.simulate(
-            a.point[()], 0, count, a.mix, np.array(theory.barrier), np.array(theory.empowered), group, a.weights,
-            a.thresholds, handicap, np.array(keeps, f), out,
+            a.point[()], 0, count, a.mix, np.array(theory.barrier), np.array(theory.empowered), group, a.tables.weights,
+            a.tables.thresholds, handicap, np.array(keeps, f), out,
         )  # fmt: skip
 
     benchmark.pedantic(run, rounds=5, warmup_rounds=1)

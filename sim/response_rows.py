@@ -1,0 +1,132 @@
+"""Row loops of the response with every mechanism on: mixed theories, satiation, instrumentality, temptation (section 4).
+
+As in `sim.rows`: one step over `LANES` alliances, and the rows of one call never overlap.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from sim import equations as eq
+from sim.jit import row_loop
+from sim.rng import one_of, uniform
+from sim.rows import CELLS, CELLS_TWICE, FIVE, LANES, NOT_REACHED, ONE, ZERO
+from sim.strategies import ACCOMMODATION
+
+#: Codes of a response row beyond those of `sim.rows`, where `NOT_REACHED` is a strategy kept without reconsideration.
+INSTRUMENTAL = np.uint32(76)
+TREMBLED = np.uint32(77)
+SATED = np.uint32(78)
+INACTIVE = np.uint32(79)
+CODES = 80
+#: The cell of two accommodators.
+SYMBOLIC = np.uint32(6 * ACCOMMODATION)
+#: Packed cell of a theory: three bits of barrier target, three of empowered target, one where empowerment is possible.
+THREE_BITS = np.uint32(7)
+THREE = np.uint32(3)
+SIX = np.uint32(6)
+
+
+@row_loop
+def sate(word: Any, satiation: Any, remaining: Any, sated: Any) -> None:
+    """1 where a partner has had enough."""
+    for lane in range(LANES):
+        sated[lane] = ONE if uniform(word[lane]) < eq.satiety(satiation, remaining[lane]) else ZERO
+
+
+@row_loop
+def turn(word: Any, instrumentality: Any, turned: Any) -> None:
+    """What an accommodator would turn to against another (competition, avoidance), or 5: it does not turn."""
+    for lane in range(LANES):
+        w = word[lane]
+        how = eq.CP if np.uint32(w & ONE) == ONE else eq.AV
+        turned[lane] = how if uniform(w) < instrumentality else FIVE
+
+
+@row_loop
+def look_up(
+    own: Any, seen: Any, theory: Any, cells: Any, reals: Any, packed: Any, weights_0: Any, weights_1: Any, weights_2: Any,
+    weights_3: Any, threshold: Any, handicap: Any, keep: Any,
+) -> None:  # fmt: skip
+    """What each alliance's own theory says of the cell: tables uint32 (cells,) and float32 (7, cells), theory by theory."""
+    for lane in range(LANES):
+        cell = np.int64(np.uint32(np.uint32(theory[lane] * CELLS) + np.uint32(own[lane] * FIVE + seen[lane])))
+        packed[lane] = cells[cell]
+        weights_0[lane] = reals[0, cell]
+        weights_1[lane] = reals[1, cell]
+        weights_2[lane] = reals[2, cell]
+        weights_3[lane] = reals[3, cell]
+        threshold[lane] = reals[4, cell]
+        handicap[lane] = reals[5, cell]
+        keep[lane] = reals[6, cell]
+
+
+@row_loop
+def respond(
+    own: Any, seen: Any, active: Any, aware: Any, trust: Any, stakes: Any, prior: Any, remaining: Any, power: Any,
+    word_1: Any, word_2: Any, sated: Any, turned: Any, packed: Any, weights_0: Any, weights_1: Any, weights_2: Any,
+    weights_3: Any, thresholds: Any, handicaps: Any, keeps: Any, orientation: Any, calculative_share: Any,
+    awareness_bonus: Any, temptation: Any, sensitivity: Any, tremble: Any, strength: Any, chosen: Any, code: Any,
+) -> None:  # fmt: skip
+    """A response (model section 4) with every mechanism; tables by lane, as `look_up` fills them."""
+    for lane in range(LANES):
+        s = own[lane]
+        cell = np.uint32(s * FIVE + seen[lane])
+        left = eq.at_stake(remaining[lane], stakes[lane])
+        omega = orientation[lane]
+        tau = eq.effective_trust(trust[lane], left, omega, calculative_share)
+        w0, w1, w2, w3 = weights_0[lane], weights_1[lane], weights_2[lane], weights_3[lane]
+        drive = eq.drive(left, tau, omega, prior[lane], w0, w1, w2, w3)
+        score = eq.empowerment_score(
+            drive, aware[lane], awareness_bonus, thresholds[lane], handicaps[lane], power[lane], temptation, sensitivity
+        )
+        table = packed[lane]
+        barrier = np.uint32(table & THREE_BITS)
+        empowered = np.uint32(np.uint32(table >> THREE) & THREE_BITS)
+        probability = eq.logistic(score)
+        probability = probability if np.uint32(table >> SIX) != ZERO else eq.ZERO
+        keep, turn_, sated_ = keeps[lane], turned[lane], sated[lane]
+        u1, u2 = uniform(word_1[lane]), uniform(word_2[lane])
+        takes_empowered = u2 < probability
+        takes_barrier = u2 < eq.barrier_threshold(probability, strength)
+        turns = (cell == SYMBOLIC) & (turn_ != FIVE) & (not takes_empowered)
+        target = empowered if takes_empowered else (barrier if takes_barrier else s)
+        target = turn_ if turns else target
+        branch = ZERO if takes_empowered else (CELLS if takes_barrier else CELLS_TWICE)
+        reached = INSTRUMENTAL if turns else np.uint32(cell + branch)
+        is_active = active[lane] == ONE
+        trembles, has_enough, keeps_old = u1 < tremble, sated_ == ONE, u1 < keep
+        response = s if keeps_old else target
+        how = NOT_REACHED if keeps_old else reached
+        response = ZERO if has_enough else response
+        how = SATED if has_enough else how
+        response = one_of(word_2[lane], FIVE) if trembles else response
+        how = TREMBLED if trembles else how
+        chosen[lane] = response if is_active else s
+        code[lane] = how if is_active else INACTIVE
+
+
+@row_loop
+def both(first: Any, second: Any, out: Any) -> None:
+    """1 where both are."""
+    for lane in range(LANES):
+        out[lane] = first[lane] & second[lane]
+
+
+@row_loop
+def tally_codes(code: Any, theory: Any, lanes: Any, counts: Any) -> None:
+    """Response codes by theory; four histograms side by side, so that equal codes do not wait for each other."""
+    for lane in range(lanes):
+        counts[theory[lane], lane & 3, code[lane]] += 1
+
+
+@row_loop
+def close_codes(counts: Any, out: Any) -> None:
+    """Add a theory's codes to its columns; what instrumentality decided stands with the cell's responses kept."""
+    for answer in range(out.shape[0]):
+        for part in range(counts.shape[0]):
+            out[answer, 0] += counts[part, answer]
+    for part in range(counts.shape[0]):
+        out[CELLS_TWICE + SYMBOLIC, 0] += counts[part, INSTRUMENTAL]
