@@ -318,7 +318,7 @@ def simulate_full(
         )
 
     if want[base.W_RESPONSE]:
-        for slot in range(mixed):
+        for slot in range(min(slots, mixed)):
             response_rows.close_codes(
                 responses[slot], by_point[tally.RESPONSES + 75 * slot : tally.RESPONSES + 75 * slot + 75]
             )

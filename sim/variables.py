@@ -119,7 +119,7 @@ VARIABLES: tuple[Variable, ...] = (
              "Mean over ordered pairs of the part of the other's knowledge not yet internalised, at the end of the period.",
              "Hamel, in Larsson et al. 1998, p. 292", "fixed", "state", when="race"),
     Variable("power", ("period",), "1", "power difference",
-             "Mean over pairs of the absolute power of one partner over the other, in [0, 1).",
+             "Mean over pairs of the absolute power of one partner over the other, in [0, 1].",
              "Hamel, in Larsson et al. 1998, p. 292", "fixed", "state", when="race"),
     Variable("phase_share", ("period", "phase"), "1", "share of alliances by phase",
              "Share of the alliances not dissolved that are in each phase of alliance evolution at the end of the period.",
