@@ -267,8 +267,14 @@ def _set(tree: dict[str, Any], path: str, value: Any) -> None:
     *parents, leaf = path.split(".")
     for name in parents:
         tree = tree[name]
-    into = path != THEORY_MIX and isinstance(tree[leaf], dict) and isinstance(value, Mapping)
-    tree[leaf] = {**tree[leaf], **value} if into else value
+    tree[leaf] = value if path == THEORY_MIX else _laid_over(tree[leaf], value)
+
+
+def _laid_over(base: Any, value: Any) -> Any:
+    """A mapping over another, key by key at every depth; anything else replaces."""
+    if not (isinstance(base, Mapping) and isinstance(value, Mapping)):
+        return value
+    return {**base, **{k: _laid_over(base.get(k), v) for k, v in value.items()}}
 
 
 def _part(group: str, base: Mapping[str, Any], levels: Mapping[str, Any]) -> tuple[BaseModel, dict[str, Any]]:

@@ -266,7 +266,7 @@ def read(path: Path, mode: str = "r") -> Store | None:
     if group.attrs["store_version"] != STORE_VERSION:
         raise ConfigError(
             f"{path} was written in store format {group.attrs['store_version']}; this version reads format {STORE_VERSION}. "
-            "Use another output.path, or the version named in its attribute `source`."
+            "Read it with the version named in its attribute `source`, and write to another output.path."
         )
     found = Store(path, group)
     needed = {"done", "alliances", *(f"{TALLY}/{name}{word}" for name in _TALLIES for word in ("", _HIGH))}

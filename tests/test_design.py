@@ -517,3 +517,13 @@ def test_size__ten_thousand_points_are_quick():
     found = points(designed(**factors))
     assert time.perf_counter() - begin < 3
     assert len({p.identity for p in found}) == 10_000
+
+
+def test_points__a_group_level_is_laid_over_at_every_depth(make_config):
+    """One number of one phase, all other phases as they are."""
+    level = {"open": {"awareness": {"openness": 1.0}}}
+    factor = {"tables": {"path": "phases.table", "levels": [level, {"as it is": {}}]}}
+    opened, plain = points(make_config(design__kind="factorial", design__factors=factor))
+    assert opened.parameters.phases.table.awareness.openness == 1.0
+    assert opened.parameters.phases.table.awareness.mutuality == plain.parameters.phases.table.awareness.mutuality
+    assert opened.parameters.phases.table.exploration == plain.parameters.phases.table.exploration
