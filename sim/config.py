@@ -224,6 +224,8 @@ def _data(value: Any, key: str) -> Any:
     if isinstance(value, Mapping):
         if "_target_" in value:
             raise ConfigError(f"{f'{key}._target_'.lstrip('.')} = {show(value['_target_'])}: {_NO_KEY}")
+        if any(isinstance(k, bool) for k in value):
+            raise ConfigError(f"{key}: a name such as yes, no, on or off reads as true or false; put it in quotes.")
         return {str(k): _data(v, f"{key}.{show(k)}".lstrip(".")) for k, v in value.items()}
     value = value.tolist() if hasattr(value, "tolist") else value
     if isinstance(value, list | tuple | range):

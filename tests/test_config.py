@@ -742,6 +742,11 @@ def test_file__a_choice_that_is_missing_names_ones_own(own):
     refused(lambda: own("# @package _global_\n", "experiment=owm"), "must be one of", "own, ", "Did you mean own?")
 
 
+def test_file__a_name_that_yaml_takes_for_a_truth_value_is_refused(own):
+    text = "# @package _global_\ndefaults: [override /design: factorial]\ndesign: {factors: {a: {path: ability, levels: [{yes: {creation: 1.0}}]}}}\n"
+    refused(lambda: own(text), "reads as true or false; put it in quotes")
+
+
 # List functions
 
 
