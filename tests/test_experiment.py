@@ -45,7 +45,9 @@ def run(config: Config, path: Path, stop_after: int | None = None) -> experiment
 
     executor.execute = counted
     try:
-        rates = {(n, "sampled", full): 1e6 for n in (2, 3, 4, 5) for full in (False, True)}  # slow on purpose: several blocks
+        rates = {
+            (n, "sampled", full): 1e6 for n in (2, 3, 4, 5) for full in (False, True)
+        }  # slow on purpose: several blocks
         return experiment.perform(found, rates, "test", "a question?", stop)
     finally:
         executor.execute = real

@@ -82,8 +82,14 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                             )  # fmt: skip
                             chance = eq.logistic(
                                 eq.empowerment_score(
-                                    drive, eq.ZERO, point.awareness_bonus, thresholds[g], handicap[cell], eq.ZERO, eq.ZERO,
-                                    point.sensitivity
+                                    drive,
+                                    eq.ZERO,
+                                    point.awareness_bonus,
+                                    thresholds[g],
+                                    handicap[cell],
+                                    eq.ZERO,
+                                    eq.ZERO,
+                                    point.sensitivity,
                                 )
                             )
                         if u2 < chance:
