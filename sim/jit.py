@@ -1,21 +1,30 @@
 """How the compute layer is compiled: every numba option of the program stands here.
 
 No fastmath and no contraction: the equations are evaluated in IEEE float32 as written, so that the same draws give the
-same bits on every machine. Compiled kernels are cached on disk in a folder named after a digest of the compute sources
-and numba's version, because numba itself would reuse a stale kernel after an edit in a file it calls (numba #1833).
+same bits on every machine. Compiled kernels are cached on disk in a folder named after a digest of the compute sources,
+their place, numba's version and the processor: numba itself would reuse a stale kernel after an edit in a file it calls
+(numba #1833), and processes on different processors that race on one cache could load each other's code. The `KEPT`
+folders used last stay.
 """
 
 from __future__ import annotations
 
+import atexit
+import contextlib
 import functools
 import hashlib
 import os
+import re
+import shutil
+import stat
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import llvmlite.binding
 import numba
 from numba.core.compiler import Compiler
 
@@ -25,6 +34,10 @@ SOURCES = (
     "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel", "full_state", "full_steps", "full_tallies",
     "full_kernel", "moments",
 )  # fmt: skip
+#: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
+KEPT = 16
+RECENT = 3600.0
+_FOLDER = re.compile("[0-9a-f]{16}")
 
 
 class _DistinctRows(Compiler):  # type: ignore[misc]
@@ -38,17 +51,59 @@ class _DistinctRows(Compiler):  # type: ignore[misc]
 @functools.cache
 def cache_folder() -> str:
     """Folder of the compiled kernels: per user, or a temporary one where home is not writable."""
-    digest = hashlib.sha256(f"{numba.__version__} {sys.version}".encode())
+    processor = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
+    features = numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
+    place = Path(__file__).resolve().parent
+    digest = hashlib.sha256("\n".join([numba.__version__, sys.version, processor, features, str(place)]).encode())
     for name in SOURCES:
-        digest.update((Path(__file__).parent / f"{name}.py").read_bytes())
-    base = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME") or str(Path.home() / ".cache")
-    folder = Path(base) / "alliance-sim" / digest.hexdigest()[:16]
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            return str(folder)
-    except OSError:
-        return tempfile.mkdtemp(prefix="alliance-sim-")
+        digest.update((place / f"{name}.py").read_bytes())
+    for base in (_user_base, _temporary_base):
+        with contextlib.suppress(OSError, RuntimeError):
+            return str(_opened(base() / digest.hexdigest()[:16]))
+    folder = tempfile.mkdtemp(prefix="alliance-sim-")
+    atexit.register(shutil.rmtree, folder, ignore_errors=True)
+    return folder
+
+
+def _user_base() -> Path:
+    given = os.environ.get("NUMBA_CACHE_DIR") or os.environ.get("XDG_CACHE_HOME")
+    return Path(given or Path.home() / ".cache") / "alliance-sim"
+
+
+def _temporary_base() -> Path:
+    """A folder that only this user can write to: what is loaded from a cache is run."""
+    base = Path(tempfile.gettempdir()) / f"alliance-sim-{os.getuid()}"
+    base.mkdir(mode=0o700, exist_ok=True)
+    found = base.lstat()
+    if not stat.S_ISDIR(found.st_mode) or found.st_uid != os.getuid() or found.st_mode & 0o022:
+        raise OSError(f"{base} may be written to by others")
+    return base
+
+
+def _opened(folder: Path) -> Path:
+    """Make sure that a folder can be written to, and note that it is used; a new one takes the place of old ones."""
+    new = not folder.exists()
+    folder.mkdir(parents=True, exist_ok=True)
+    with tempfile.TemporaryFile(dir=folder):
+        os.utime(folder)
+    if new:
+        prune(folder.parent)
+    return folder
+
+
+def prune(base: Path) -> None:
+    """Remove all but the `KEPT` folders used last, and none used within `RECENT` seconds.
+
+    A process that still works from a removed folder is not harmed: it has loaded its kernels, or compiles them again.
+    """
+    used = []
+    for folder in base.iterdir():
+        with contextlib.suppress(OSError):
+            if _FOLDER.fullmatch(folder.name) and folder.is_dir():
+                used.append((folder.stat().st_mtime, folder))
+    for when, folder in sorted(used, reverse=True)[KEPT:]:
+        if time.time() - when > RECENT:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def formula(function: Callable[..., Any]) -> Any:
@@ -71,9 +126,18 @@ def kernel(function: Callable[..., Any]) -> Any:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = cache_folder()
     try:
-        return numba.njit(**_OPTIONS, cache=True)(function)
+        compiled = numba.njit(**_OPTIONS, cache=True)(function)
     finally:
         numba.config.CACHE_DIR = before
+    save = compiled._cache.save_overload
+
+    def save_where_possible(*compilation: Any) -> None:
+        # A full disk or a cache that somebody has removed costs the next process a compilation, not this one its run.
+        with contextlib.suppress(OSError):
+            save(*compilation)
+
+    compiled._cache.save_overload = save_where_possible
+    return compiled
 
 
 def is_compiled(full: bool = False) -> bool:
