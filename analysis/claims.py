@@ -18,6 +18,9 @@ FACTORS = ("stakes", "trust", "orientation", "prior")
 #: A difference this small counts as none, where the paper says none.
 MARGIN = 0.02
 
+#: What a finding predicts, in words: of its second share against the first.
+WORDS = {1: "rises", -1: "falls", 0: "same"}
+
 Pair = tuple[int, int]
 
 
@@ -76,9 +79,13 @@ class Finding:
     error: float
     alternative: str = ""
 
+    def interval(self, z: float) -> tuple[float, float]:
+        """The difference less and plus `z` standard errors."""
+        return self.difference - z * self.error, self.difference + z * self.error
+
     def verdict(self, z: float) -> str:
         """supported, opposite, no difference, or not supported (undecided), by an interval of `z` standard errors."""
-        lower, upper = self.difference - z * self.error, self.difference + z * self.error
+        lower, upper = self.interval(z)
         none = max(-lower, upper) < MARGIN
         if self.predicted == 0:
             return "supported" if none else "not supported"

@@ -10,15 +10,16 @@ import numpy as np
 
 from sim import abilities as ab
 from sim import equations as eq
-from sim import full_state, kernel
+from sim import full_state, kernel_parts
 from sim.design import Point, key_of, theories_of
 from sim.full_state import Phases, Starts, Theories
 from sim.full_tallies import EXTRA
 from sim.parameters import Distribution, Parameters
-from sim.recording import layout_of, needs_full, own_periods, races, recorded_names
+from sim.recording import form_of, layout_of, own_periods, races, recorded_names
 from sim.schema import Config
 from sim.strategies import STRATEGIES
-from sim.theory import NEVER, PROPOSITIONS, Theory, bit_planes, keep_probability, pace_classes
+from sim.theory import NEVER, PROPOSITIONS, Theory
+from sim.theory_tables import bit_planes, keep_probability, pace_classes
 from sim.variables import DIMENSIONS, PHASES, Layout
 
 #: Intervals of a table of quantiles.
@@ -29,7 +30,7 @@ _LARGEST = float(np.finfo(np.float32).max)
 
 @dataclass(frozen=True)
 class Tables:
-    """A response theory as the base model's kernel takes it; see `sim.rows.respond`."""
+    """A response theory as the base model's kernel takes it; see `sim.answer_rows`."""
 
     planes: np.ndarray
     keeps: np.ndarray
@@ -53,11 +54,13 @@ class Arguments:
 
     Attributes
     ----------
-    point : record of dtype `sim.kernel.POINT`.  mix : float64[partners, 4], cumulated mix of first strategies.
+    form : which kernel, one of `sim.recording.FORMS`.
+    point : record of dtype `sim.kernel_parts.POINT`.  mix : float64[partners, 4], cumulated mix of first strategies.
     recorded : int64[periods + 1], row of each period or -1.  want : bool, what is recorded.  rows : recorded periods.
     layout : order of the tally columns.
     """
 
+    form: str
     point: np.ndarray
     mix: np.ndarray
     recorded: np.ndarray
@@ -81,12 +84,14 @@ def arguments_of(point: Point, config: Config, grid: np.ndarray, force_full: boo
     recorded = np.full(p.population.periods + 1, -1, np.int64)
     periods = own_periods(p.population.periods, config.output.every)
     recorded[periods] = np.searchsorted(grid, periods)
-    full = force_full or needs_full(p, config)
+    form = "full" if force_full else form_of(p, config)
+    full = form == "full"
     return Arguments(
+        form=form,
         point=_record(point, config),
         mix=_cumulated_mix(p, full),
         recorded=recorded,
-        want=np.array([name in names for name in kernel.WANTED]),
+        want=np.array([name in names for name in kernel_parts.WANTED]),
         rows=len(grid),
         layout=layout,
         tables=None if full else _tables(p),
@@ -97,7 +102,7 @@ def arguments_of(point: Point, config: Config, grid: np.ndarray, force_full: boo
 def _record(point: Point, config: Config) -> np.ndarray:
     p = point.parameters
     f = np.float32
-    record = np.zeros((), kernel.POINT)
+    record = np.zeros((), kernel_parts.POINT)
     key_0, key_1 = key_of(point, config.random.seed, config.random.common)
     endgame, response, ability, phases = p.context.endgame, p.response, p.ability, p.phases
     phased, distance = phases.kind != "none", ability.distance

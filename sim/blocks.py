@@ -6,8 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim import kernel
+from sim import kernel, kernel_parts
 from sim.arguments import Arguments, arguments_of
+from sim.duo_kernel import simulate_duo
 from sim.full_kernel import simulate_full
 from sim.full_state import SPECIFIC, Trace
 from sim.tallies import Tallies, widen
@@ -41,8 +42,8 @@ def run_segment(arguments: Arguments, first: int, count: int) -> Tallies:
     Tallies : period (2, rows, columns, 2), point (2, columns, 2); the same bits however a range is split.
     """
     done: Tallies | None = None
-    for start in range(first, first + count, kernel.MAX_ALLIANCES):
-        part = _run(arguments, start, min(kernel.MAX_ALLIANCES, first + count - start), no_trace())
+    for start in range(first, first + count, kernel_parts.MAX_ALLIANCES):
+        part = _run(arguments, start, min(kernel_parts.MAX_ALLIANCES, first + count - start), no_trace())
         done = part if done is None else done + part
     assert done is not None
     return done
@@ -54,7 +55,8 @@ def _run(a: Arguments, first: int, count: int, trace: Trace) -> Tallies:
     by_point = np.zeros((len(a.layout.point), 2), np.int64)
     if a.tables is not None:
         t = a.tables
-        kernel.simulate(
+        simulate = simulate_duo if a.form == "duo" else kernel.simulate
+        simulate(
             a.point[()], np.uint64(first), count, a.mix, t.planes, t.keeps, t.weights, t.thresholds, a.recorded, a.want,
             by_period, by_point,
         )  # fmt: skip

@@ -26,7 +26,8 @@ from sim.labels import attributes_of, coordinates, dims_of
 from sim.recording import own_periods, recorded_names
 from sim.schema import Config, Parameters
 from sim.strategies import AVOIDANCE, REGIMES, STRATEGIES, regime_of
-from sim.theory import DRIVERS, NEVER, PROPOSITIONS, Theory, keep_probability, labels
+from sim.theory import DRIVERS, NEVER, PROPOSITIONS, Theory
+from sim.theory_tables import keep_probability, labels
 from sim.variables import BRANCHES, BY_NAME, FIXED
 
 if TYPE_CHECKING:

@@ -26,7 +26,7 @@ from sim.progress import progress
 from sim.recording import partner_updates, period_grid
 from sim.schema import Config
 from sim.store import Store
-from sim.theory import ordered
+from sim.theory_tables import ordered
 
 MAX_DIFFERENCES = 8
 #: Levels of a factor written out in the history.

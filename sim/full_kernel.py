@@ -14,13 +14,13 @@ import numpy as np
 from sim import equations as eq
 from sim import full_state as fs
 from sim import full_steps as steps
-from sim import kernel as base
+from sim import kernel_parts as base
 from sim import pair_rows, phase_rows, response_rows, rng, rows, start_rows
 from sim import tally_rows as tally
 from sim.full_state import SPAN, SPECIFIC, facing, unit_of
 from sim.full_tallies import E_PAIR, E_THEORY, tally_extra_outcomes, tally_extra_states, tally_units
 from sim.jit import kernel, step
-from sim.kernel import FOUR
+from sim.kernel_parts import FOUR
 from sim.rows import LANES
 from sim.variables import BINS
 

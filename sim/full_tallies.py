@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from sim import equations as eq
-from sim import kernel as base
+from sim import kernel_parts as base
 from sim import phase_rows, rows
 from sim import tally_rows as tally
 from sim.full_state import SPECIFIC, facing, unit_of

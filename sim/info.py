@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import sys
 from pathlib import Path
 from typing import Any
@@ -97,10 +98,16 @@ def main(words: list[str] | None = None) -> int:
     parser.add_argument("--config", action="store_true", help="print the whole resolved config, too")
     chosen = parser.parse_args(words)
     try:
-        print(describe(chosen.store, chosen.config))
+        print(describe(chosen.store, chosen.config), flush=True)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
+    except (KeyError, ValueError) as error:
+        print(f"error: {str(chosen.store)!r} is damaged: an attribute cannot be read ({error}).", file=sys.stderr)
+        return 2
+    except BrokenPipeError:
+        # The reader, such as `head`, has seen enough; nothing is left to flush at exit.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
     return 0
 
 

@@ -24,15 +24,15 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import llvmlite.binding
 import numba
+from numba.core.codegen import get_host_cpu_features, ll
 from numba.core.compiler import Compiler
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
 SOURCES = (
-    "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "start_rows", "pair_rows",
-    "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel", "full_state", "full_steps", "full_tallies",
-    "full_kernel", "moments",
+    "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "answer_rows", "start_rows",
+    "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel_parts", "kernel", "duo_rows",
+    "duo_kernel", "full_state", "full_steps", "full_tallies", "full_kernel", "moments",
 )  # fmt: skip
 #: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
 KEPT = 16
@@ -51,10 +51,10 @@ class _DistinctRows(Compiler):  # type: ignore[misc]
 @functools.cache
 def cache_folder() -> str:
     """Folder of the compiled kernels: per user, or a temporary one where home is not writable."""
-    processor = numba.config.CPU_NAME or llvmlite.binding.get_host_cpu_name()
-    features = numba.config.CPU_FEATURES or llvmlite.binding.get_host_cpu_features().flatten()
     place = Path(__file__).resolve().parent
-    digest = hashlib.sha256("\n".join([numba.__version__, sys.version, processor, features, str(place)]).encode())
+    asked = numba.config.CPU_NAME, numba.config.CPU_FEATURES
+    made_for = numba.__version__, sys.version, str(place), ll.get_host_cpu_name(), get_host_cpu_features(), asked
+    digest = hashlib.sha256(repr(made_for).encode())
     for name in SOURCES:
         digest.update((place / f"{name}.py").read_bytes())
     for base in (_user_base, _temporary_base):
@@ -129,17 +129,12 @@ def kernel(function: Callable[..., Any]) -> Any:
         compiled = numba.njit(**_OPTIONS, cache=True)(function)
     finally:
         numba.config.CACHE_DIR = before
-    save = compiled._cache.save_overload
-
-    def save_where_possible(*compilation: Any) -> None:
-        # A full disk or a cache that somebody has removed costs the next process a compilation, not this one its run.
-        with contextlib.suppress(OSError):
-            save(*compilation)
-
-    compiled._cache.save_overload = save_where_possible
+    # A full disk, or a cache that vanishes, costs a compilation, not the run; numba lets it pass on Windows only.
+    compiled._cache._guard_against_spurious_io_errors = lambda: contextlib.suppress(OSError)
     return compiled
 
 
-def is_compiled(full: bool = False) -> bool:
-    """Whether the base model's kernel, or the one with every mechanism, is in the cache, so that it loads."""
-    return any(Path(cache_folder()).rglob("full_kernel.simulate_full-*.nbc" if full else "kernel.simulate-*.nbc"))
+def is_compiled(form: str) -> bool:
+    """Whether a kernel (one of `sim.recording.FORMS`) is in the cache, so that it loads instead of compiling."""
+    names = {"base": "kernel.simulate", "duo": "duo_kernel.simulate_duo", "full": "full_kernel.simulate_full"}
+    return any(Path(cache_folder()).rglob(f"{names[form]}-*.nbc"))

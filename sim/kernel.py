@@ -12,105 +12,29 @@ from typing import Any
 
 import numpy as np
 
+from sim import answer_rows, rng, rows
 from sim import equations as eq
-from sim import rng, rows
 from sim import tally_rows as tally
-from sim.jit import kernel, step
+from sim.jit import kernel
+from sim.kernel_parts import (
+    FOUR,
+    W_CREATION,
+    W_CUMULATIVE,
+    W_EFFICIENCY,
+    W_HISTOGRAM,
+    W_INEQUITY,
+    W_LEARNING,
+    W_ORIENTATION,
+    W_REGIME,
+    W_RESPONSE,
+    W_STRATEGY,
+    W_TRANSFER,
+    partner_words,
+    tally_outcomes,
+    tally_states,
+)
 from sim.rows import LANES
 from sim.variables import BINS
-
-#: At most this many alliances in a call, so that sums of squares stay within 64 bits.
-MAX_ALLIANCES = 2**16
-
-#: The parameters of a point as the kernel takes them; floats are rounded to float32 once, by `sim.blocks`.
-POINT = np.dtype(
-    [
-        ("key_0", "u4"), ("key_1", "u4"), ("partners", "i8"), ("periods", "i8"), ("dynamic", "i8"),
-        ("stakes", "f4"), ("trust", "f4"), ("orientation", "f4"), ("prior", "f4"), ("calculative_share", "f4"),
-        ("horizon", "f4"), ("window", "f4"), ("trust_gain", "f4"), ("trust_loss", "f4"), ("suspicion", "f4"),
-        ("prior_gain", "f4"), ("prior_loss", "f4"), ("stakes_rate", "f4"), ("sensitivity", "f4"),
-        ("barrier_strength", "f4"), ("tremble", "f4"), ("misperception", "f4"), ("aware", "f4"), ("awareness_bonus", "f4"),
-        ("exit_rate", "f4"), ("moderate", "f4"), ("creation", "f4"), ("mutuality", "f4"), ("handicap", "f4"),
-        # What only the form with every mechanism reads: `sim.full_kernel`.
-        ("coupling", "i8"), ("racing", "i8"), ("phased", "i8"), ("review_every", "i8"),
-        ("connections", "f4"), ("relatedness", "f4"), ("alignment", "f4"), ("closeness", "f4"), ("novelty", "f4"),
-        ("slack", "f4"), ("trust_cost", "f4"), ("trust_optimum", "f4"), ("instrumentality", "f4"),
-        ("scope", "f4"), ("renewal", "f4"), ("power_scale", "f4"), ("temptation", "f4"), ("forced_disclosure", "f4"),
-        ("satiation", "f4"), ("advance", "f4"), ("fail", "f4"), ("break_rate", "f4"), ("readjustment", "f4"),
-    ]
-)  # fmt: skip
-
-#: What can be left out of the recording, in the order of the kernel's `want`.
-WANTED = (
-    "strategy_share", "regime_share", "transfer", "creation", "learning", "efficiency", "inequity", "mean_stakes",
-    "mean_trust", "mean_orientation", "mean_prior", "survival", "active_share", "cumulative_learning",
-    "cumulative_learning_hist", "response_count", "unlearnt", "power", "phase_share", "dimension_learning",
-    "learning_by_theory", "learning_by_pair",
-)  # fmt: skip
-(W_STRATEGY, W_REGIME, W_TRANSFER, W_CREATION, W_LEARNING, W_EFFICIENCY, W_INEQUITY, W_STAKES, W_TRUST, W_ORIENTATION,
- W_PRIOR, W_SURVIVAL, W_ACTIVE, W_CUMULATIVE, W_HISTOGRAM, W_RESPONSE, W_UNLEARNT, W_POWER, W_PHASE, W_DIMENSION,
- W_THEORY, W_PAIR) = range(len(WANTED))  # fmt: skip
-
-FOUR = 4
-
-
-@step
-def partner_words(low: Any, high: Any, period: Any, purpose: Any, point: Any, draws: Any) -> None:
-    """One word for every partner and lane, word i mod 4 of call i div 4; rows of `draws` are padded to a multiple of 4."""
-    for i in range(0, point.partners, FOUR):
-        slot = rng.slot_of(purpose, i // FOUR)
-        rows.words(low, high, period, slot, point.key_0, point.key_1, draws[i], draws[i + 1], draws[i + 2], draws[i + 3])
-
-
-@step
-def tally_context(up: Any, down: Any, partners: Any, both: Any, scratch: Any, lanes: Any, out: Any) -> None:
-    """Tally an alliance's mean of a factor over its pairs; sums run over i < j in index order, i's value before j's."""
-    rows.fill(scratch, eq.ZERO)
-    for i in range(partners):
-        for j in range(i + 1, partners):
-            rows.add_row(up[i * partners + j], scratch)
-            if both:
-                rows.add_row(down[i * partners + j], scratch)
-    pairs = partners * (partners - 1) // 2
-    rows.divide_row(scratch, np.float32(2 * pairs if both else pairs))
-    tally.real(scratch, lanes, out)
-
-
-@step
-def tally_outcomes(
-    want: Any, transfer_mean: Any, creation_mean: Any, learning_mean: Any, most: Any, living: Any, lanes: Any, scratch: Any,
-    out: Any,
-) -> None:  # fmt: skip
-    """Tally what a period brought; `out` is the period's row."""
-    if want[W_TRANSFER]:
-        tally.real(transfer_mean, lanes, out[tally.TRANSFER])
-    if want[W_CREATION]:
-        tally.real(creation_mean, lanes, out[tally.CREATION])
-    if want[W_LEARNING]:
-        tally.real(learning_mean, lanes, out[tally.LEARNING])
-    if want[W_EFFICIENCY]:
-        tally.efficiency_row(learning_mean, most, scratch)
-        tally.real(scratch, lanes, out[tally.EFFICIENCY])
-        out[tally.EFFICIENCY_N, tally.SUM] += living
-
-
-@step
-def tally_states(
-    want: Any, n: Any, trust_up: Any, trust_down: Any, stakes_up: Any, stakes_down: Any, prior: Any, living: Any,
-    active_number: Any, lanes: Any, scratch: Any, out: Any,
-) -> None:  # fmt: skip
-    """Tally context, survival and active partners at the end of a period."""
-    if want[W_STAKES]:
-        tally_context(stakes_up, stakes_down, n, True, scratch, lanes, out[tally.MEAN_STAKES])
-    if want[W_TRUST]:
-        tally_context(trust_up, trust_down, n, True, scratch, lanes, out[tally.MEAN_TRUST])
-    if want[W_PRIOR]:
-        tally_context(prior, prior, n, False, scratch, lanes, out[tally.MEAN_PRIOR])
-    if want[W_SURVIVAL]:
-        out[tally.SURVIVAL, tally.SUM] = living
-        out[tally.SURVIVAL, tally.SQUARE] = living
-    if want[W_ACTIVE]:
-        tally.count(active_number, lanes, out[tally.ACTIVE_SHARE])
 
 
 @kernel
@@ -125,7 +49,7 @@ def simulate(
     point : record of dtype `POINT`.
     first : uint64, number of the first alliance; count : int64, 1 to `MAX_ALLIANCES`.
     mix : float64[partners, 4], cumulated mix of first strategies.
-    planes, keeps, weights, thresholds : the response theory, see `rows.respond`.
+    planes, keeps, weights, thresholds : the response theory, see `sim.answer_rows`.
     recorded : int64[periods + 1], row of `by_period` for each period or -1.
     want : bool[len(WANTED)], what is recorded.
     by_period : int64[rows, PERIOD_COLUMNS, 2], by_point : int64[POINT_COLUMNS, 2] : sums and sums of squares, added to.
@@ -155,6 +79,10 @@ def simulate(
     transfers, creations = np.zeros(LANES, f4), np.zeros(LANES, f4)
     transfer_sum, creation_sum, learning_sum = np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4)
     differences, totals, scratch = np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4)
+    chances, held = np.zeros(8, f4), np.zeros((FOUR, LANES), u4)
+    # All alliances in one context that does not move: what empowers is worked out once a period.
+    alike = point.dynamic == 0 and point.aware == eq.ZERO
+    together = alike and point.exit_rate == eq.ZERO
     responses = np.zeros((FOUR, rows.RESPONSE_CODES), np.int64)
     bins = np.zeros(BINS, np.int64)
     states = np.zeros((by_period.shape[1], 2), np.int64)
@@ -239,6 +167,16 @@ def simulate(
                 # 3 responses, all from the same old strategies and the new context; then all switch at once.
                 if n > 2:
                     partner_words(low, high, period, rng.COUNTERPART, point, meetings)
+                if alike:
+                    answer_rows.chances(
+                        weights, thresholds, point.stakes, point.trust, point.prior, point.handicap, orientation,
+                        point.calculative_share, point.awareness_bonus, point.sensitivity, chances,
+                    )  # fmt: skip
+                if together and n > 2:
+                    for eighth in range((n + 7) // 8):
+                        rows.fill(held[eighth], rows.ZERO)
+                    for i in range(n):
+                        answer_rows.pack_strategy(strategy[i], np.uint32(FOUR * (i % 8)), held[i // 8])
                 if point.misperception > eq.ZERO:
                     partner_words(low, high, period, rng.MISPERCEPTION, point, draws)
                 for i in range(n):
@@ -249,6 +187,11 @@ def simulate(
                         other, prior_ij = strategy[1 - i], prior[1]
                         trust_ij = trust_up[1] if i == 0 else trust_down[1]
                         stakes_ij = stakes_up[1] if i == 0 else stakes_down[1]
+                    elif together:
+                        answer_rows.meet_packed(
+                            meetings[i], np.uint32(i), np.uint32(n), held[0], held[1], held[2], held[3], met
+                        )
+                        other, trust_ij, stakes_ij, prior_ij = met, met_trust, met_stakes, met_prior
                     else:
                         rows.draw_counterpart(meetings[i], active[i], active_number, rank)
                         for d in range(1, n):
@@ -261,13 +204,19 @@ def simulate(
                     if point.misperception > eq.ZERO:
                         rows.misperceive(draws[i], point.misperception, other, seen)
                         other = seen
-                    rows.respond(
-                        strategy[i], other, active[i], aware[i], trust_ij, stakes_ij, prior_ij,
-                        w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3,
-                        planes, keeps, weights, thresholds, point.handicap, orientation, point.calculative_share,
-                        point.awareness_bonus, point.sensitivity, point.tremble, point.barrier_strength,
-                        chosen[i], code,
-                    )  # fmt: skip
+                    word_1, word_2 = w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3
+                    if alike:
+                        answer_rows.respond_alike(
+                            strategy[i], other, active[i], word_1, word_2, planes, keeps, chances, point.tremble,
+                            point.barrier_strength, chosen[i], code,
+                        )  # fmt: skip
+                    else:
+                        answer_rows.respond(
+                            strategy[i], other, active[i], aware[i], trust_ij, stakes_ij, prior_ij, word_1, word_2,
+                            planes, keeps, weights, thresholds, point.handicap, orientation, point.calculative_share,
+                            point.awareness_bonus, point.sensitivity, point.tremble, point.barrier_strength,
+                            chosen[i], code,
+                        )  # fmt: skip
                     if want[W_RESPONSE]:
                         tally.responses(code, lanes, responses)
                 strategy, chosen = chosen, strategy

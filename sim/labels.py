@@ -11,7 +11,7 @@ from sim.design import Point, theories_of
 from sim.recording import layout_of, own_periods, period_grid, recorded_names
 from sim.schema import Config
 from sim.tallies import Tallies
-from sim.theory import labels, response_labels
+from sim.theory_tables import labels, response_labels
 from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, number_dims
 
 if TYPE_CHECKING:
@@ -78,6 +78,8 @@ def values_of(
         n = alliances.reshape(-1, *[1] * (sums.ndim - 3))
         if v.number is not None:
             n = period[0, :, :, layout.columns_of(v.number)[1], 0].astype(np.int64)
+            if v.when == "phases":
+                n[~phased] = 0
         mean, error = _moments(n, sums)
         scale = scales[v.scale].reshape(-1, *[1] * (mean.ndim - 1))
         results = {name: mean / scale, f"{name}_se": error / scale}

@@ -28,16 +28,16 @@ _CAUSES = {
     "exit": "some had left, and the rest avoid or are alone",
     "review": "a review failed",
 }
-_NOTES = (
-    "P7a and the like: the proposition that decided, here Larsson's 7a, and what it moved. none: a move, or none, that no "
-    "proposition states; tremble: a strategy drawn at random; no reconsideration: kept without a second look.",
-    "got, made: knowledge transferred from, and created with, the others in the period, mean over them; trust, stakes, "
-    "prior (means, too) at its end",
-    "left: share of the others' knowledge still to learn; power: over the others.",
-    "answered: whom, and what that one's strategy was seen as (AV avoidance, AC accommodation, CM compromise, CP "
-    "competition, CL collaboration); most: the plurality of the others.",
-    "1>2: what partner 1 does towards partner 2; its numbers are of that pair.",
-)
+_NOTES = {
+    "decided by": "P7a and the like: the proposition that decided, here Larsson's 7a, and what it moved. none: a move, or "
+    "none, that no proposition states; tremble: a strategy drawn at random; no reconsideration: kept without a second look.",
+    "numbers": "got, made: knowledge transferred from, and created with, the others in the period, mean over them; trust, "
+    "stakes, prior (means, too) at its end",
+    "race": "left: share of the others' knowledge still to learn; power: over the others.",
+    "answered": "answered: whom, and what that one's strategy was seen as (AV avoidance, AC accommodation, CM compromise, "
+    "CP competition, CL collaboration); most: the plurality of the others.",
+    "specific": "1>2: what partner 1 does towards partner 2; its numbers are of that pair.",
+}
 
 
 def story(ds: xr.Dataset, fold: bool = True) -> str:
@@ -89,9 +89,10 @@ def _header(ds: xr.Dataset, numbers: dict[str, np.ndarray]) -> Iterator[str]:
     for key, value in pairs:
         if value:
             yield from textwrap.wrap(value, WIDTH, initial_indent=f"{key:<10}", subsequent_indent=" " * 10)
-    notes = [_NOTES[0], f"{_NOTES[1]}; {_NOTES[2]}" if "left" in numbers else f"{_NOTES[1]}."]
+    race = f"; {_NOTES['race']}" if "left" in numbers else "."
+    notes = [_NOTES["decided by"], _NOTES["numbers"] + race]
     if a["partners"] > 2:
-        notes.append(_NOTES[4] if a["coupling"] == "partner_specific" else _NOTES[3])
+        notes.append(_NOTES["specific" if a["coupling"] == "partner_specific" else "answered"])
     for note in notes:
         yield from textwrap.wrap(note, WIDTH, initial_indent=" " * 10, subsequent_indent=" " * 10)
     yield ""
@@ -236,7 +237,7 @@ def plain(ds: xr.Dataset) -> dict[str, Any]:
     Returns
     -------
     dict : about the point; ``theory``, ``aware`` by partner; ``dissolved_at``, ``cause``; ``learning`` and so on in
-        ``periods``, one entry for each period, lists in the order of the partners (and of the counterparts within).
+        ``history``, one entry for each period, lists in the order of the partners (and of the counterparts within).
     """
     one = ds.isel(alliance=0)
     a = dict(one.attrs)

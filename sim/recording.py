@@ -12,6 +12,8 @@ from sim.parameters import Parameters
 from sim.schema import Config, Spacing
 from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
 
+#: Kernels, and about how many seconds each takes to compile: the base model, its form for two partners, every mechanism.
+FORMS = {"base": 14, "duo": 8, "full": 40}
 #: Neutral values of the keys that make a race to learn.
 _NO_RACE = {"scope": None, "temptation": 0.0, "forced_disclosure": 0.0, "satiation": 0.0}
 
@@ -54,6 +56,14 @@ def races(config: Config) -> bool:
 def needs_full(p: Parameters, config: Config) -> bool:
     """Whether a point needs the form with every mechanism; else the base model's, which is faster, gives the same bits."""
     return has_mechanisms(p) or layout_of(config).period != PERIOD_COLUMNS
+
+
+def form_of(p: Parameters, config: Config) -> str:
+    """Which of `FORMS` simulates a point: the fastest that does what it needs; all give the same bits where they serve."""
+    if needs_full(p, config):
+        return "full"
+    alone = p.population.partners == 2 and p.population.exit_rate == 0.0 and p.response.misperception == 0.0
+    return "duo" if alone else "base"
 
 
 def has_mechanisms(p: Parameters) -> bool:

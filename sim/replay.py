@@ -67,6 +67,8 @@ def _work(chosen: argparse.Namespace) -> int:
     from sim.stored import opened
 
     stored = opened(chosen.store)
+    if stored.made_by_another:
+        print(f"note: {chosen.store} was {stored.made_by_another}", file=sys.stderr)
     point, alliances = _read(chosen.which, stored)
     files = {name: path for name in ("figure", "csv", "parquet") if (path := getattr(chosen, name)) is not None}
     for name, path in files.items():

@@ -268,12 +268,12 @@ def checked(alliances: range | int, number: int) -> range:
         wanted = range(int(alliances), int(alliances) + 1)
     there = f"the point has alliances 0 to {number - 1}"
     if not isinstance(wanted, range) or wanted.step != 1:
-        raise ConfigError(f"alliances = {show(alliances)}: must be a number or a range of step 1; {there}.")
+        raise ConfigError(f"alliance = {show(alliances)}: must be a number or a range of step 1; {there}.")
     if not wanted:
         said = "it ends before it begins" if wanted.stop < wanted.start else "it is empty"
-        raise ConfigError(f"alliances = {show_range(wanted)}: {said}; {there}.")
+        raise ConfigError(f"alliance = {show_range(wanted)}: {said}; {there}.")
     if wanted.start < 0 or wanted.stop > number:
-        raise ConfigError(f"alliances = {show_range(wanted)}: {there}.")
+        raise ConfigError(f"alliance = {show_range(wanted)}: {there}.")
     return wanted
 
 

@@ -26,6 +26,7 @@ FIVE = np.uint32(5)
 BIT_MASK = np.uint32(31)
 CELLS = np.uint32(25)
 CELLS_TWICE = np.uint32(50)
+CELLS_THRICE = np.uint32(75)
 #: Codes of a response row: cell + 25 * branch; branches are empowered, barrier, kept.
 NOT_REACHED = np.uint32(75)
 RESPONSE_CODES = 76
@@ -211,73 +212,6 @@ def misperceive(word: Any, probability: Any, actual: Any, seen: Any) -> None:
     for lane in range(LANES):
         s = actual[lane]
         seen[lane] = eq.seen_openness(s) if uniform(word[lane]) < probability else s
-
-
-@row_loop
-def respond(
-    own: Any, seen: Any, active: Any, aware: Any, trust: Any, stakes: Any, prior: Any, word_1: Any, word_2: Any,
-    planes: Any, keeps: Any, weights: Any, thresholds: Any, handicap: Any, orientation: Any, calculative_share: Any,
-    awareness_bonus: Any, sensitivity: Any, tremble: Any, strength: Any, chosen: Any, code: Any,
-) -> None:  # fmt: skip
-    """A partner's response to the counterpart as seen (model section 4).
-
-    planes : uint32[13], see `sim.theory.bit_planes`; keeps : float32[8], keep thresholds by pace class;
-    weights : float32[4, 4], drivers by proposition group; thresholds : float32[4].
-    Fills `chosen` (next strategy) and `code` (cell + 25 branch, or `NOT_REACHED`).
-    """
-    barrier_0, barrier_1, barrier_2 = planes[0], planes[1], planes[2]
-    empower_0, empower_1, empower_2 = planes[3], planes[4], planes[5]
-    can_empower, group_0, group_1, handicapped = planes[6], planes[7], planes[8], planes[9]
-    pace_0, pace_1, pace_2 = planes[10], planes[11], planes[12]
-    k0, k1, k2, k3, k4, k5, k6, k7 = keeps[0], keeps[1], keeps[2], keeps[3], keeps[4], keeps[5], keeps[6], keeps[7]
-    a0, a1, a2, a3 = weights[0, 0], weights[1, 0], weights[2, 0], weights[3, 0]
-    b0, b1, b2, b3 = weights[0, 1], weights[1, 1], weights[2, 1], weights[3, 1]
-    c0, c1, c2, c3 = weights[0, 2], weights[1, 2], weights[2, 2], weights[3, 2]
-    d0, d1, d2, d3 = weights[0, 3], weights[1, 3], weights[2, 3], weights[3, 3]
-    h0, h1, h2, h3 = thresholds[0], thresholds[1], thresholds[2], thresholds[3]
-    for lane in range(LANES):
-        s = own[lane]
-        cell = np.uint32(s * FIVE + seen[lane])
-        hot = np.uint32(ONE << np.uint32(cell & BIT_MASK))
-        g0, g1 = has(group_0, hot), has(group_1, hot)
-        drive = eq.drive(
-            stakes[lane],
-            eq.effective_trust(trust[lane], stakes[lane], orientation, calculative_share),
-            orientation,
-            prior[lane],
-            one_of_four(g0, g1, a0, a1, a2, a3),
-            one_of_four(g0, g1, b0, b1, b2, b3),
-            one_of_four(g0, g1, c0, c1, c2, c3),
-            one_of_four(g0, g1, d0, d1, d2, d3),
-        )
-        score = eq.empowerment_score(
-            drive,
-            aware[lane],
-            awareness_bonus,
-            one_of_four(g0, g1, h0, h1, h2, h3),
-            handicap if has(handicapped, hot) else eq.ZERO,
-            eq.ZERO,
-            eq.ZERO,
-            sensitivity,
-        )
-        probability = eq.logistic(score)
-        probability = probability if has(can_empower, hot) else eq.ZERO
-        p0, p1 = has(pace_0, hot), has(pace_1, hot)
-        keep = one_of_four(p0, p1, k4, k5, k6, k7) if has(pace_2, hot) else one_of_four(p0, p1, k0, k1, k2, k3)
-        barrier = code_of(barrier_0, barrier_1, barrier_2, hot)
-        empowered = code_of(empower_0, empower_1, empower_2, hot)
-        u1, u2 = uniform(word_1[lane]), uniform(word_2[lane])
-        takes_barrier = u2 < eq.barrier_threshold(probability, strength)
-        takes_empowered = u2 < probability
-        target = empowered if takes_empowered else (barrier if takes_barrier else s)
-        branch = ZERO if takes_empowered else (CELLS if takes_barrier else CELLS_TWICE)
-        is_active = active[lane] == ONE
-        trembles = u1 < tremble
-        keeps_old = u1 < keep
-        response = one_of(word_2[lane], FIVE) if trembles else (s if keeps_old else target)
-        chosen[lane] = response if is_active else s
-        reached = is_active & (not (trembles | keeps_old))
-        code[lane] = np.uint32(cell + branch) if reached else NOT_REACHED
 
 
 @row_loop

@@ -161,11 +161,11 @@ def _plan(found: Survey) -> int:
 def _pilot(found: Survey) -> Rates:
     from sim.jit import is_compiled
     from sim.plan import pilot
-    from sim.recording import needs_full
+    from sim.recording import FORMS, form_of
 
-    forms = {needs_full(task.point.parameters, found.config) for task in found.tasks}
-    if any(not is_compiled(form) for form in forms):
-        print(f"Compiling the kernel, once (about {45 if True in forms else 15} s)...", flush=True)
+    forms = {form_of(task.point.parameters, found.config) for task in found.tasks}
+    if seconds := sum(FORMS[form] for form in forms if not is_compiled(form)):
+        print(f"Compiling the kernel, once (about {seconds} s)...", flush=True)
     return pilot(found.tasks, found.config)
 
 

@@ -56,15 +56,28 @@ class Store:
         """Attributes of the store."""
         return dict(self.group.attrs)
 
+    def values(self, name: str, where: Any = slice(None)) -> np.ndarray:
+        """Values of an array of `arrays`.
+
+        Raises
+        ------
+        ConfigError : what is on disk cannot be read.
+        """
+        try:
+            return np.asarray(self.arrays[name][where])
+        except (RuntimeError, ValueError, KeyError, OSError) as error:
+            said = " ".join(str(error).split())
+            raise ConfigError(f"{self.path} is damaged: {name} cannot be read ({said}); remove the folder.") from None
+
     @property
     def done(self) -> np.ndarray:
         """int8 (point): 1 where a point is finished."""
-        return np.asarray(self.arrays["done"][:])
+        return self.values("done")
 
     @property
     def alliances(self) -> np.ndarray:
         """int64 (point): alliances of each finished point, 0 elsewhere."""
-        return np.where(self.done == 1, self.arrays["alliances"][:], 0)
+        return np.where(self.done == 1, self.values("alliances"), 0)
 
     @property
     def chunk(self) -> int:
@@ -74,7 +87,7 @@ class Store:
     @property
     def grid(self) -> np.ndarray:
         """The ``period`` coordinate (every store has one: tallies are by period)."""
-        return np.asarray(self.group[TALLY]["period"][:])
+        return self.values(f"{TALLY}/period")
 
     @property
     def propositions(self) -> tuple[str, ...]:
@@ -89,7 +102,7 @@ class Store:
     @property
     def factors(self) -> dict[str, np.ndarray]:
         """Coordinate of each factor on ``point``."""
-        return {label: np.asarray(self.arrays[label][:]) for label in json.loads(self.attrs["factors"])}
+        return {label: self.values(label) for label in json.loads(self.attrs["factors"])}
 
     @cached_property
     def index(self) -> dict[str, int]:
@@ -112,15 +125,15 @@ class Store:
                 raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
         for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
             where, here = _shared(columns, self.columns(name))
-            words = [self.arrays[f"{TALLY}/{name}{word}"][index] for word in ("", _HIGH)]
+            words = [self.values(f"{TALLY}/{name}{word}", index) for word in ("", _HIGH)]
             full = np.zeros((2, *words[0].shape[:-2], len(columns), 2), np.uint64)
             full[..., where, :] = np.stack(words)[..., here, :]
             parts.append(full)
-        return Tallies(parts[0], parts[1], int(self.arrays["alliances"][index]))
+        return Tallies(parts[0], parts[1], int(self.values("alliances", index)))
 
     def columns(self, name: str) -> list[str]:
         """Names of the tally columns of ``by_period`` or ``by_run``."""
-        return [str(label) for label in self.group[TALLY][f"{_kind(name)}_column"][:]]
+        return [str(label) for label in self.values(f"{TALLY}/{_kind(name)}_column")]
 
     def write(
         self, indices: Sequence[int], values: Mapping[str, np.ndarray], tallies: Sequence[Tallies], layout: Layout

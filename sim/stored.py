@@ -14,7 +14,8 @@ from pydantic import ValidationError
 
 from sim import theory
 from sim.design import ConfigError, Point, point_of
-from sim.helptext import nearest, show
+from sim.helptext import explain, nearest, show
+from sim.provenance import PROGRAM, program_version
 from sim.schema import POINT_GROUPS, Config
 from sim.store import Store, read
 from sim.theory import TheoryError
@@ -80,8 +81,20 @@ class Stored:
             values |= named[level] if isinstance(level, str) else dict.fromkeys(paths, level)
         values[ALLIANCES] = alliances
         found = point_of(self.config, labels, values)
+        mix = found.parameters.response.theory_mix
+        for name in [mix] if isinstance(mix, str) else mix:
+            if name not in self.theories:
+                raise ConfigError(f"{str(self.store.path)!r} does not hold the text of theory {name!r}.")
         # What a run records, and so the columns of its tallies, must have room for this point's mix of theories.
         return found, self.config.model_copy(update={name: getattr(found.parameters, name) for name in POINT_GROUPS})
+
+    @property
+    def made_by_another(self) -> str:
+        """What to say of a store that another version of the program made; nothing of one of this version."""
+        source, own = self.store.attrs.get("source", "an unknown version"), f"{PROGRAM} {program_version()}"
+        if source == own:
+            return ""
+        return f"made by {source}, told again by {own}: the draws are the same, equations may not be."
 
     @contextlib.contextmanager
     def as_saved(self) -> Iterator[None]:
@@ -158,6 +171,9 @@ def opened(path: str | Path) -> Stored:
     try:
         config = Config.model_validate(json.loads(attrs["config"]))
         return Stored(store, config, json.loads(attrs["levels"]), json.loads(attrs["theories"]))
-    except (KeyError, ValueError, ValidationError) as error:
+    except ValidationError as error:
+        said = explain(error, json.loads(attrs["config"]))
+        raise ConfigError(f"{str(path)!r} holds a config of another version of the program: {said}") from None
+    except (KeyError, ValueError) as error:
         said = str(error).partition("\n")[0]
         raise ConfigError(f"{str(path)!r}: what the store says of its config cannot be read: {said}.") from None

@@ -1,7 +1,7 @@
 """Exact sums in 128 bits: tallies that merge in any order.
 
-A kernel call sums in 64 bits (at most `sim.kernel.MAX_ALLIANCES` alliances); here its sums are carried on as two 64-bit
-words, low and high. Nothing is rounded before a mean is taken, so the same alliances give the same bits however they
+A kernel call sums in 64 bits (at most `sim.kernel_parts.MAX_ALLIANCES` alliances); here its sums are carried on as two
+64-bit words, low and high. Nothing is rounded before a mean is taken, so the same alliances give the same bits however they
 were split, a constant has standard error 0 and no variance is negative (model section 9).
 """
 

@@ -16,7 +16,8 @@ from sim.response_rows import CODES, INACTIVE, INSTRUMENTAL, SATED, TREMBLED
 from sim.rows import LANES, NOT_REACHED
 from sim.schema import Config
 from sim.strategies import REGIMES, STRATEGIES, regime_of
-from sim.theory import NO_PROPOSITION, labels, response_labels
+from sim.theory import NO_PROPOSITION
+from sim.theory_tables import labels, response_labels
 from sim.variables import BRANCHES, CAUSES, PHASES
 
 #: Bytes that the traces of one call of the kernel may take.

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import shutil
 import threading
@@ -12,7 +13,7 @@ import pytest
 import xarray as xr
 from conftest import base_config
 
-from sim import executor, experiment, extension, place, store
+from sim import executor, experiment, extension, info, place, replay, store
 from sim.api import cube, open_results
 from sim.design import ConfigError
 from sim.schema import Config
@@ -494,6 +495,44 @@ def test_store__a_damaged_one_is_refused(tmp_path, serial_store):
     shutil.rmtree(copy / "tally")
     with pytest.raises(ConfigError, match="damaged"):
         experiment.survey(sweep(), copy)
+
+
+def test_store__unreadable_chunks_are_said_in_one_line(tmp_path, serial_store, capsys):
+    """By whoever reads it: a run that resumes, replay, info."""
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(serial_store, copy)
+    for path in copy.rglob("*"):
+        if path.is_file() and not path.name.startswith(".z"):
+            path.write_bytes(b"xx")
+    with pytest.raises(ConfigError, match="is damaged: .* cannot be read"):
+        experiment.survey(sweep(), copy)
+    for command in (info.main, replay.main):
+        assert command([str(copy)]) == 2
+        said = capsys.readouterr().err.strip()
+        assert "is damaged" in said
+        assert "\n" not in said
+
+
+def test_info__an_attribute_that_cannot_be_read(tmp_path, serial_store, capsys):
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(serial_store, copy)
+    attrs = json.loads((copy / ".zattrs").read_text())
+    (copy / ".zattrs").write_text(json.dumps({**attrs, "config": "{"}))
+    for command in (info.main, replay.main):
+        assert command([str(copy), *([] if command is info.main else ["point=0"])]) == 2
+        assert "\n" not in capsys.readouterr().err.strip()
+
+
+def test_replay__of_another_version_or_without_theories_is_said(tmp_path, serial_store, capsys):
+    copy = tmp_path / "copy.zarr"
+    shutil.copytree(serial_store, copy)
+    attrs = json.loads((copy / ".zattrs").read_text())
+    (copy / ".zattrs").write_text(json.dumps({**attrs, "source": "alliance-sim 9.9.9"}))
+    assert replay.main([str(copy), "point=0"]) == 0
+    assert "made by alliance-sim 9.9.9" in capsys.readouterr().err
+    (copy / ".zattrs").write_text(json.dumps({**attrs, "theories": "{}"}))
+    assert replay.main([str(copy), "point=0"]) == 2
+    assert "does not hold the text of theory 'larsson1998'" in capsys.readouterr().err
 
 
 def test_path__a_folder_that_is_not_writable_is_refused(tmp_path, serial_store, monkeypatch):

@@ -13,24 +13,14 @@ SIM = Path(__file__).parent.parent / "sim"
 LAYERS = [
     ["strategies", "jit"],
     ["variables", "rng", "equations", "abilities", "review"],
-    [
-        "fields",
-        "parameters",
-        "schema",
-        "theory",
-        "helptext",
-        "rows",
-        "start_rows",
-        "pair_rows",
-        "coupling_rows",
-        "response_rows",
-    ],
-    ["tally_rows", "phase_rows", "design", "tallies", "moments"],
-    ["kernel", "full_state", "full_steps", "full_tallies", "full_kernel", "recording", "provenance"],
+    ["fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
+    ["rows", "answer_rows", "start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
+    ["design", "tallies", "moments", "recording", "provenance"],
+    ["kernel_parts", "kernel", "duo_rows", "duo_kernel", "full_state", "full_steps", "full_tallies", "full_kernel"],
     ["arguments", "blocks", "labels"],
     ["exact", "plan", "store"],
-    ["place", "extension", "executor", "progress"],
-    ["collect", "experiment", "stored", "traces", "retrace", "narrative"],
+    ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
+    ["collect", "experiment"],
     ["config"],
     ["api", "info", "replay", "run"],
     ["__init__"],
@@ -91,7 +81,7 @@ def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
     """Else an edit would go on using stale machine code."""
     from sim.jit import SOURCES
 
-    needed, queue = set(), ["kernel", "full_kernel", "moments"]
+    needed, queue = set(), ["kernel", "duo_kernel", "full_kernel", "moments"]
     while queue:
         name = queue.pop()
         if name not in needed:

@@ -17,11 +17,13 @@ from reference_records import EARLY, NOBODY, Trajectory
 
 from sim import rng
 from sim.blocks import arguments_of, run_segment
-from sim.kernel import WANTED
 from sim.rows import LANES
 from sim.strategies import AVOIDANCE, STRATEGIES
 from sim.theory import source_of
-from sim.variables import FIXED, NUMBERS, PHASES
+from sim.variables import FIXED, NUMBERS, PHASES, VARIABLES
+
+#: Every variable that a run may leave out.
+WANTED = [v.name for v in VARIABLES if v.name not in ("dissolution_time", "dissolution_cause")]
 
 STEP = 2.0**-24
 EVEN_MIX = dict.fromkeys(STRATEGIES, 0.2)

@@ -183,6 +183,8 @@ def test_phases__points_without_are_nan():
     assert ds.phase_share.sel(life="none").isnull().all()
     assert ds.dimension_learning.sel(life="none").isnull().all()
     assert ds.phase_share.sel(life="iyer2002").notnull().all()
+    assert (ds.phase_share_n.sel(life="none") == 0).all()
+    assert (ds.phase_share_n.sel(life="iyer2002") > 0).any()
 
 
 # --- stores ----------------------------------------------------------------------------------------------------------

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 from pathlib import Path
 
@@ -155,13 +156,64 @@ def test_study__shares_are_those_of_the_model(right):
             assert abs(found - expected) < 5 * np.sqrt(expected * (1 - expected) / 400)
 
 
+LINE = re.compile(
+    r"(?P<proposition>\d[ab]?) +(?P<start>..-..)  .{13}(?P<predicted>rises|falls|same) +(?P<low>[\d.]+) +(?P<high>[\d.]+) +"
+    r"(?P<difference>[-+]?[\d.]+)  \[(?P<lower>[-+]?[\d.]+), (?P<upper>[-+]?[\d.]+)\] +(?P<verdict>[a-z ]+)"
+)
+
+
+def printed(text):
+    """Lines of the table by all circumstances, and those below it."""
+    lines = text.split("\n")[2:]
+    number = len(BARRIERS) + len(EMPOWERING)
+    return [LINE.fullmatch(line) for line in lines[:number]], lines[number:]
+
+
 def test_study__text_and_figure(right):
     found = right[2]
     lines = found.text.split("\n")
-    assert len(lines) <= 26
+    assert len(lines) <= 32
     assert max(map(len, lines)) <= 100
     assert "73 of 73" in lines[-1]
     assert len(found.figure.axes) == 3
+
+
+def test_study__printed_table_has_prediction_interval_and_verdict_in_each_line(right):
+    lines, below = printed(right[2].text)
+    rows = [row for row in right[2].rows if row["driver"] == "all"]
+    assert len(lines) == len(rows) == 23
+    for line, row in zip(lines, rows, strict=True):
+        assert (line["proposition"], line["start"], line["verdict"]) == (row["proposition"], row["start"], row["verdict"])
+        assert line["predicted"] == {"+": "rises", "-": "falls", "none": "same"}[row["predicted"]]
+        for name, column in (("low", "low"), ("high", "high"), ("difference", "difference"), ("lower", "lower_95"),
+                             ("upper", "upper_95")):  # fmt: skip
+            assert float(line[name]) == pytest.approx(100 * row[column], abs=0.0501)
+    assert [line["predicted"] for line in lines].count("same") == 5
+    assert {line["predicted"] for line in lines[len(BARRIERS) :]} == {"rises"}
+    counts = {"6": ("6 of 6", "6 of 6"), "7": ("9 of 9", "3 of 3"), "8": ("6 of 6", "2 of 2"), "9": ("2 of 2", "2 of 2")}
+    single = {line[0]: tuple(re.findall(r"(?:rises|same) by [a-z, ]+: .*?, (\d of \d)", line)) for line in below[1:5]}
+    assert single == counts
+    assert "14 of 14" in below[5]
+
+
+def test_study__printed_table_lists_every_contrast_that_is_not_supported():
+    """Prior interaction does nothing to 6a, competitors accommodate: told by name, with what was predicted."""
+    claim = EMPOWERING[0]
+    table = [
+        Finding(claim, "circumstances", d, int(d in claim.drivers), 0.5, 0.5, 0.4 * (d == "stakes"), 0.001) for d in FACTORS
+    ]
+    table.append(Finding(claim, "circumstances", "all", 1, 0.2, 0.1, -0.1, 0.01))
+    table.append(Finding(BARRIERS[0], "tends", "", 1, 0.6, 0.2, -0.4, 0.01, "accommodation"))
+    table.append(Finding(BARRIERS[0], "circumstances", "all", -1, 0.2, 0.25, 0.05, 0.05))
+    lines = propositions._text(table, Z, 400).split("\n")
+    assert " ".join(lines[2].split()) == "6a CL-AC AC to CL rises 20.0 10.0 -10.0 [-12.0, -8.0] opposite"
+    assert lines[3].endswith("not supported")
+    assert lines[5] == "6   rises by stakes, prior: 0.0 to +40.0, 1 of 2; same by trust, orientation: 0.0 to 0.0, 2 of 2"
+    assert [" ".join(line.split()) for line in lines if line.startswith("!")] == [
+        "! 6a CL-AC AC to CL prior rises 0.0 [-0.2, +0.2] no difference",
+        "! 1a CL-CL each to CP tends more -40.0 [-42.0, -38.0] opposite",
+    ]
+    assert lines[-1].startswith("3 of 7 contrasts")
 
 
 def test_study__a_theory_with_wrong_targets_and_drivers_does_not_pass(tmp_path):

@@ -22,16 +22,12 @@ from sim.theory import (
     PROPOSITIONS,
     Theory,
     TheoryError,
-    bit_planes,
-    keep_probability,
-    labels,
     load,
     names,
-    pace_classes,
     parse,
-    response_labels,
     source_of,
 )
+from sim.theory_tables import bit_planes, keep_probability, labels, pace_classes, response_labels
 from sim.variables import BRANCHES
 
 CODES = {"AV": 0, "AC": 1, "CM": 2, "CP": 3, "CL": 4}

@@ -14,7 +14,7 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
 from analysis import drawing, moves
-from analysis.claims import BARRIERS, EMPOWERING, FACTORS, Claim, Finding, Pair, findings, responses
+from analysis.claims import BARRIERS, EMPOWERING, FACTORS, WORDS, Claim, Finding, Pair, findings, responses
 from analysis.moves import SHORT, short
 from analysis.studies import Study
 from analysis.summaries import AnalysisError
@@ -23,6 +23,8 @@ from sim.strategies import STRATEGIES
 QUESTION = "Do partners move as Propositions 1 to 9 say, and by the circumstances that each proposition names?"
 #: False alarms over all contrasts of the table.
 LEVEL = 0.05
+#: Standard errors to either side of a 95 % interval of one contrast.
+SINGLE = 1.96
 
 
 def study(ds: xr.Dataset, store: Path) -> Study:
@@ -92,28 +94,55 @@ def _says(claim: Claim) -> str:
     return f"{'both' if claim.others is not None else 'each' if both else SHORT[claim.own]} to {SHORT[claim.adopts]}"
 
 
-def _text(table: Sequence[Finding], z: float, number: int) -> str:
-    def points(f: Finding) -> str:
-        return f"{100 * f.difference:+.0f}" if abs(100 * f.difference) >= 0.5 else "0"
+def _points(value: float) -> str:
+    """A difference of shares in points, without the sign of a zero."""
+    return f"{100 * value:+.1f}" if abs(100 * value) >= 0.05 else "0.0"
 
-    head = f"{'':4}{'from':7}{'':12}{'low':>6}{'high':>6}{'next':>6}   {'stakes':>7}{'trust':>7}{'orient.':>8}{'prior':>7}"
+
+def _measured(f: Finding) -> str:
+    lower, upper = f.interval(SINGLE)
+    return f"{_points(f.difference):>6}  {f'[{_points(lower)}, {_points(upper)}]':16}"
+
+
+def _text(table: Sequence[Finding], z: float, number: int) -> str:
+    """The table of the propositions by all circumstances, and in short what single circumstances do."""
     lines = [
-        "% that do as proposed, circumstances low, high (next: commonest else, low); effect of each, points",
-        head,
+        "% that do as proposed, all circumstances low and high; difference in points [95 % interval]",
+        f"{'':4}{'from -> to':20}{'predicted':11}{'low':>5}{'high':>7}   {'difference':24}verdict",
     ]
     for claim, own in _by_claim(table).items():
-        all_of, verdicts = next(f for f in own if f.driver == "all"), [f.verdict(z) for f in own]
-        line = f"{claim.proposition:4}{short(claim.start):7}{_says(claim):12}{100 * all_of.low:6.1f}{100 * all_of.high:6.1f}"
-        if claim in BARRIERS:
-            line += f"{100 * own[0].low:6.1f}" + " " * 32
-        else:
-            line += f"{'':9}" + "".join(f"{points(f):>{w}}" for f, w in zip(own, (7, 7, 8, 7), strict=False))
-        wrong = [f"{f.driver or 'tends'}: {v}" for f, v in zip(own, verdicts, strict=True) if v != "supported"]
-        lines.append(f"{line}   {'! ' + ', '.join(wrong) if wrong else 'supported'}")
-    good, widest = sum(f.verdict(z) == "supported" for f in table), max(196 * f.error for f in table)
-    said = f"{good} of {len(table)} contrasts as the paper says ({100 * LEVEL:g} % over the table)"
-    lines.append(f"{said}; {number:,} alliances a point, 95 % within {widest:.1f}")
+        f = next(f for f in own if f.driver == "all")
+        line = f"{claim.proposition:4}{short(claim.start):7}{_says(claim):13}{WORDS[f.predicted]:9}{100 * f.low:7.1f}"
+        lines.append(f"{line}{100 * f.high:7.1f}   {_measured(f)}{f.verdict(z)}")
+    lines.append("one circumstance low to high, the others in the middle: smallest and largest, contrasts supported")
+    single = [f for f in table if f.driver in FACTORS]
+    for group in sorted({f.claim.proposition[0] for f in single}):
+        own = [f for f in single if f.claim.proposition[0] == group]
+        named = [_group([f for f in own if f.predicted == sign], z) for sign in (1, 0)]
+        lines.append(f"{group:4}" + "; ".join(part for part in named if part))
+    tends = [f for f in table if f.contrast == "tends"]
+    lines.append(f"1-5 as proposed more than the commonest other, low: {_range(tends, z)}")
+    lines += [
+        f"! {f.claim.proposition:4}{short(f.claim.start):7}{_says(f.claim):13}{f.driver or 'tends':12}"
+        f"{WORDS[f.predicted] if f.driver else 'more':6} {_measured(f)}{f.verdict(z)}"
+        for f in table
+        if f.driver != "all" and f.verdict(z) != "supported"
+    ]
+    good = sum(f.verdict(z) == "supported" for f in table)
+    said = f"{good} of {len(table)} contrasts as the paper says (verdicts at {100 * LEVEL:g} % over the table)"
+    lines.append(f"{said}; {number:,} alliances a point")
     return "\n".join(lines)
+
+
+def _range(own: Sequence[Finding], z: float) -> str:
+    least, most = (_points(end(f.difference for f in own)) for end in (min, max))
+    return f"{least} to {most}, {sum(f.verdict(z) == 'supported' for f in own)} of {len(own)}"
+
+
+def _group(own: Sequence[Finding], z: float) -> str:
+    """Single circumstances of which a proposition says the same."""
+    names = ", ".join(name for name in FACTORS if any(f.driver == name for f in own))
+    return f"{WORDS[own[0].predicted]} by {names}: {_range(own, z)}" if own else ""
 
 
 def _row(f: Finding, z: float, number: int) -> dict[str, object]:
@@ -123,9 +152,9 @@ def _row(f: Finding, z: float, number: int) -> dict[str, object]:
         "both": c.others is not None, "contrast": f.contrast, "driver": f.driver,
         "named": bool(f.driver) and (f.driver == "all" or f.driver in c.drivers), "alternative": f.alternative,
         "predicted": {1: "+", -1: "-", 0: "none"}[f.predicted], "low": float(f.low), "high": float(f.high),
-        "difference": f.difference, "difference_se": f.error, "lower_95": f.difference - 1.96 * f.error,
-        "upper_95": f.difference + 1.96 * f.error, "lower_table": f.difference - z * f.error,
-        "upper_table": f.difference + z * f.error, "verdict": f.verdict(z), "read": number,
+        "difference": f.difference, "difference_se": f.error, "lower_95": f.interval(SINGLE)[0],
+        "upper_95": f.interval(SINGLE)[1], "lower_table": f.interval(z)[0],
+        "upper_table": f.interval(z)[1], "verdict": f.verdict(z), "read": number,
     }  # fmt: skip
 
 

@@ -1,35 +1,35 @@
-"""Benchmarks: kernel, draws, store, whole sweep, memory, start-up. Off by default; each body runs once in the tests.
+"""Benchmarks: kernel, draws, lanes, compilation, start-up, store, whole sweep, memory. Off by default.
 
-    python -m pytest tests/benchmarks --benchmark-enable --full-size
+    python -m pytest tests/benchmarks --benchmark-enable --full-size --benchmark-json=benchmarks.json
+    python tests/benchmarks/table.py benchmarks.json
 
-runs them at full size; ``extra_info`` holds the unit of work (partner-updates a second) and the share alive.
+runs them at full size and shows them; in the tests each body runs once, small. ``extra_info`` holds the unit of work
+(partner-updates a second), the share alive and what else a time is to be compared with.
 """
 
 from __future__ import annotations
 
-import resource
+import os
 import subprocess
 import sys
 import threading
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from conftest import base_config
 
-from benchmarks import scalar
-from sim import equations as eq
-from sim import experiment, plan
-from sim.blocks import arguments_of, run_segment
+from benchmarks.workloads import FEW, MECHANISMS, alive, base, living, prepared, scalar_form
+from sim import experiment, plan, rng, rows
+from sim.blocks import run_segment
+from sim.collect import Collector
 from sim.config import compose
-from sim.design import points, theory_of
-from sim.recording import partner_updates, period_grid
+from sim.jit import step
+from sim.recording import partner_updates
 from sim.schema import Config
-from sim.theory import NEVER, keep_probability
 
 SMALLER = ["design.factors.trust.levels.n=3"]
-FEW = ["strategy_share", "learning", "mean_trust"]
 
 
 @pytest.fixture
@@ -37,96 +37,140 @@ def size(request):
     return 1.0 if request.config.getoption("--full-size") else 0.01
 
 
-PAIRS = {"distribution": "beta", "level": "pair"}
-#: Every mechanism of the model, with values that let alliances live: an alliance that has dissolved costs nothing.
-MECHANISMS = {
-    "distributions": {"context": {"trust": PAIRS, "stakes": PAIRS, "prior": PAIRS}},
-    "abilities": {"ability": {"absorptive": {**PAIRS, "mean": 0.8}, "distance": 0.4, "slack": 3.0, "trust_cost": 0.3}},
-    "race": {"race": {"scope": 50.0, "renewal": 0.5, "temptation": 0.2, "forced_disclosure": 0.3, "satiation": 0.001}},
-    "theories": {"response": {"theory_mix": {"larsson1998": 0.5, "tit_for_tat": 0.3, "always_collaboration": 0.2}}},
-    "noise": {"response": {"misperception": 0.01, "aware": 0.3, "instrumentality": 0.1}, "population": {"exit_rate": 0.01}},
-    "phases": {"phases": {"kind": "iyer2002", "break_rate": 0.0}},
-}
-
-
-def prepared(partners: int, variables="all", trust=0.8, **overrides):
-    config = Config.model_validate(
-        base_config(
-            population__partners=partners,
-            output__variables=variables,
-            context__trust__mean=trust,
-            context__orientation__mean=trust,
-            **overrides,
-        )
-    )
-    (point,) = points(config)
-    grid = period_grid([point], 1)
-    return point, arguments_of(point, config, grid)
+def timed(benchmark, size, values, alliances=65536, force_full=False):
+    """Time the kernel on a point; the rate and the share alive go into the benchmark's extra information."""
+    point, arguments = prepared(values, force_full)
+    count = max(512, int(alliances * size) // 512 * 512)
+    tallies = benchmark.pedantic(run_segment, (arguments, 0, count), rounds=5, warmup_rounds=1)
+    assert tallies.alliances == count
+    if benchmark.stats:
+        rate = count * partner_updates(point) / benchmark.stats.stats.median
+        benchmark.extra_info |= {"partner_updates_per_second": rate, "alive_at_the_end": float(alive(values)[-1])}
 
 
 @pytest.mark.parametrize("variables", ["all", FEW], ids=["all", "few"])
 @pytest.mark.parametrize("partners", [2, 3, 5, 8, 16, 32])
 def test_benchmark_kernel(benchmark, size, partners, variables):
-    point, arguments = prepared(partners, variables)
-    count = max(512, int(65536 * 2 / partners * size) // 512 * 512)
-    tallies = benchmark.pedantic(run_segment, (arguments, 0, count), rounds=5, warmup_rounds=1)
-    assert tallies.alliances == count
-    if benchmark.stats:
-        work = count * partner_updates(point)
-        benchmark.extra_info["partner_updates_per_second"] = work / benchmark.stats.stats.median
+    timed(benchmark, size, base(partners) | {"output__variables": variables}, 131072 // partners)
 
 
 @pytest.mark.parametrize("name", ["base", "neutral", *MECHANISMS, "every", "every, partner_specific"])
 def test_benchmark_mechanisms(benchmark, size, name):
     """Two partners who all live to the end: the base model, the other form with nothing on, each mechanism, all of them."""
-    chosen = {**MECHANISMS} if name.startswith("every") else {k: v for k, v in MECHANISMS.items() if k == name}
-    overrides: dict[str, object] = {"response__threshold": dict.fromkeys(("P6", "P7", "P8", "P9"), -1.0)}
-    overrides["population__initial__strategies"] = ["collaboration"] * 2
-    for groups in chosen.values():
-        for group, keys in groups.items():
-            overrides |= {f"{group}__{key}": value for key, value in keys.items()}
-    if "partner_specific" in name:
-        overrides["population__coupling"] = "partner_specific"
-    config = Config.model_validate(base_config(**overrides))
-    (point,) = points(config)
-    arguments = arguments_of(point, config, period_grid([point], 1), force_full=name != "base")
-    count = max(512, int(65536 * size) // 512 * 512)
-    tallies = benchmark.pedantic(run_segment, (arguments, 0, count), rounds=5, warmup_rounds=1)
-    by_period, where = arguments.layout.columns_of("survival")
-    assert by_period
-    if benchmark.stats:
-        benchmark.extra_info["partner_updates_per_second"] = count * partner_updates(point) / benchmark.stats.stats.median
-        benchmark.extra_info["alive_at_the_end"] = float(tallies.period[0, -1, where, 0][0]) / count
+    mechanisms = [*MECHANISMS] if name.startswith("every") else [name] if name in MECHANISMS else []
+    coupling = {"population__coupling": "partner_specific"} if "partner_specific" in name else {}
+    timed(benchmark, size, living(2, *mechanisms) | coupling, force_full=name != "base")
+
+
+@pytest.mark.parametrize("share", [1.0, 0.5, 0.1, 0.01, 0.0])
+@pytest.mark.parametrize("partners", [2, 5])
+def test_benchmark_alive(benchmark, size, partners, share):
+    """A population of which a share lives to the end; in the others somebody avoids from the start, and they dissolve.
+
+    What is skipped are chunks of lanes whose alliances have all dissolved.
+    """
+    everybody = share ** (1 / partners)
+    mix = dict.fromkeys(("accommodation", "compromise", "competition"), 0.0)
+    mix |= {"avoidance": 1.0 - everybody, "collaboration": everybody}
+    values = living(partners) | {"population__initial__strategies": None, "population__initial__mix": mix}
+    timed(benchmark, size, values)
 
 
 @pytest.mark.parametrize("partners", [2, 5])
 def test_benchmark_scalar(benchmark, size, partners):
     """The usual scalar form on the same work as ``few``; also a check of the kernel by a third form of the model."""
-    point, arguments = prepared(partners, FEW)
-    theory, response = theory_of(point.parameters), point.parameters.response
-    f = np.float32
-    keeps = [
-        eq.keep_threshold.py_func(f(response.tremble), f(keep_probability(response.reconsideration, p))) for p in theory.pace
-    ]
-    group = np.array([theory.group(c) for c in range(25)])
-    handicap = np.array([theory.handicap * h for h in theory.handicapped], f)
+    point, arguments = prepared(base(partners) | {"output__variables": FEW})
     count = max(512, int(16384 * size))
-    out = np.zeros((101, 7))
-
-    def run():
-        out[:] = 0
-        a = arguments
-        scalar.simulate(
-            a.point[()], 0, count, a.mix, np.array(theory.barrier), np.array(theory.empowered), group, a.tables.weights,
-            a.tables.thresholds, handicap, np.array(keeps, f), out,
-        )  # fmt: skip
-
-    benchmark.pedantic(run, rounds=5, warmup_rounds=1)
-    assert NEVER in theory.empowered
+    out = benchmark.pedantic(scalar_form(point, arguments), (count,), rounds=5, warmup_rounds=1)
     ours = run_segment(arguments, 0, count).period[0]
     np.testing.assert_array_equal(out[:, :5], ours[:, :5, 0])
     if benchmark.stats:
         benchmark.extra_info["partner_updates_per_second"] = count * partner_updates(point) / benchmark.stats.stats.median
+
+
+@step
+def draw_often(calls, low, high, w0, w1, w2, w3, total):
+    for k in range(calls):
+        rows.words(low, high, np.uint32(k), rng.RESPONSE, rows.ONE, rows.TWO, w0, w1, w2, w3)
+        rows.add_row(w0, total)
+
+
+def test_benchmark_random_words(benchmark, size):
+    """The random numbers alone: calls of Philox a second, four words each; one call serves two partner-updates."""
+    arrays = [np.zeros(rows.LANES, np.uint32) for _ in range(7)]
+    calls = int(200_000 * size)
+    draw_often(1, *arrays)
+    benchmark.pedantic(draw_often, (calls, *arrays), rounds=5)
+    assert arrays[-1].any()
+    if benchmark.stats:
+        benchmark.extra_info["calls_per_second"] = calls * rows.LANES / benchmark.stats.stats.median
+
+
+_IN_A_PROCESS = """
+import sys, time
+sys.path[:0] = {paths!r}
+from sim import rows
+rows.LANES = {lanes}
+from benchmarks.workloads import MECHANISMS, base, living, prepared
+from sim.blocks import run_segment
+point, arguments = prepared({values!r})
+seconds = []
+for _ in range(6):
+    started = time.perf_counter()
+    run_segment(arguments, 0, {count})
+    seconds.append(time.perf_counter() - started)
+print(seconds[0] - min(seconds), sorted(seconds[1:])[2])
+"""
+
+
+def in_a_process(values, cache: Path | None, lanes: int = rows.LANES, count: int = rows.LANES) -> tuple[float, float]:
+    """Seconds of compiling or loading a kernel, and of a later call; `cache`: an empty one, or the usual."""
+    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
+    code = _IN_A_PROCESS.format(paths=paths, lanes=lanes, values=values, count=count)
+    env = {**os.environ, **({"NUMBA_CACHE_DIR": str(cache)} if cache else {})}
+    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
+    first, later = map(float, done.stdout.split())
+    return first, later
+
+
+@pytest.mark.parametrize("partners", [2, 5])
+@pytest.mark.parametrize("lanes", [64, 128, 256, 512, 1024])
+def test_benchmark_lanes(benchmark, size, tmp_path, lanes, partners):
+    """The kernel with another number of lanes, compiled anew; small, it runs with those it has."""
+    count = max(1024, int(131072 / partners * size) // 1024 * 1024)
+    full = size == 1.0
+    words = (base(partners), tmp_path if full else None, lanes if full else rows.LANES, count)
+    _, seconds = benchmark.pedantic(in_a_process, words, rounds=1)
+    assert seconds > 0
+    benchmark.extra_info["partner_updates_per_second"] = count * partners * 100 / seconds
+
+
+@pytest.mark.parametrize("form", ["base, two partners", "base, more partners", "every mechanism"])
+def test_benchmark_compile(benchmark, size, tmp_path, form):
+    """Compiling a kernel into an empty cache, then loading it; small, it is loaded only."""
+    values = {"base, two partners": base(2), "base, more partners": base(3), "every mechanism": living(2, *MECHANISMS)}[form]
+    cache = tmp_path if size == 1.0 else None
+    compiling, _ = benchmark.pedantic(in_a_process, (values, cache), rounds=1)
+    assert compiling > 0
+    if benchmark.stats:
+        benchmark.extra_info |= {"compile_seconds": compiling, "load_seconds": in_a_process(values, cache)[0]}
+
+
+@pytest.mark.parametrize("cache", ["cold", "warm"])
+def test_benchmark_start(benchmark, size, tmp_path, cache):
+    """The command up to where the first block of the default sweep would run; cold: nothing is compiled yet."""
+    cold = cache == "cold" and size == 1.0
+
+    def command():
+        env = {**os.environ, **({"NUMBA_CACHE_DIR": str(tmp_path / "cache")} if cold else {})}
+        words = [sys.executable, "-m", "sim.run", "+experiment=sweep", "plan=true"]
+        return subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+
+    if not cold:
+        command()
+    done = benchmark.pedantic(command, rounds=5 if size == 1.0 and not cold else 1)
+    assert done.returncode == 0, done.stderr
+    assert ("Compiling" in done.stdout) == cold
 
 
 def sweep_config(size: float, alliances: int = 20000) -> Config:
@@ -155,6 +199,30 @@ def test_benchmark_sweep(benchmark, size, tmp_path):
     kernel = time.perf_counter() - started
     if benchmark.stats:
         benchmark.extra_info["wall_over_kernel_per_core"] = benchmark.stats.stats.median / (kernel / plan.workers_of(config))
+
+
+def test_benchmark_store(benchmark, size, tmp_path):
+    """Writing the finished points of a sweep, a chunk at a time, without simulating them."""
+    config = sweep_config(size)
+    paths = (tmp_path / f"{k}.zarr" for k in range(100))
+    found = experiment.survey(config, next(paths))
+    blocks = list(plan.blocks(found.tasks, plan.pilot(found.tasks, config), config, found.grid, found.chunk))
+    known = {s.point: a for block in blocks for s, a in zip(block.segments, block.arguments, strict=True)}
+    done = {task.index: replace(run_segment(known[task.index], 0, 512), alliances=task.stop) for task in found.tasks}
+
+    def new_store():
+        again = experiment.survey(config, next(paths))
+        return (Collector(again.tasks, experiment._target(again, "benchmark", ""), None, config),), {}
+
+    def write(collector):
+        for index, tallies in done.items():
+            collector.add(index, tallies)
+            collector.flush()
+        return collector.finished
+
+    assert benchmark.pedantic(write, setup=new_store, rounds=5) == len(found.tasks)
+    if benchmark.stats:
+        benchmark.extra_info["seconds_per_point"] = benchmark.stats.stats.median / len(found.tasks)
 
 
 def test_benchmark_resume_of_a_complete_run(benchmark, size, tmp_path):
@@ -193,14 +261,12 @@ def test_benchmark_memory(benchmark, size, tmp_path, alliances):
     benchmark.extra_info["peak_megabytes"] = peak
 
 
-@pytest.mark.parametrize("words", [["--help"], ["plan=true"]], ids=["help", "plan"])
-def test_benchmark_command(benchmark, size, tmp_path, words):
-    """Wall time of the command where it simulates nothing."""
+def test_benchmark_help(benchmark, size, tmp_path):
+    """Wall time of the command where it only speaks."""
 
     def command():
-        return subprocess.run([sys.executable, "-m", "sim.run", *words], cwd=tmp_path, capture_output=True, text=True)
+        return subprocess.run([sys.executable, "-m", "sim.run", "--help"], cwd=tmp_path, capture_output=True, text=True)
 
     command()
     done = benchmark.pedantic(command, rounds=5 if size == 1.0 else 1)
     assert done.returncode == 0
-    assert resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss > 0
