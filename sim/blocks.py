@@ -8,7 +8,6 @@ import numpy as np
 
 from sim import kernel, kernel_parts
 from sim.arguments import Arguments, arguments_of
-from sim.duo_kernel import simulate_duo
 from sim.full_kernel import simulate_full
 from sim.full_state import SPECIFIC, Trace
 from sim.tallies import Tallies, widen
@@ -55,8 +54,7 @@ def _run(a: Arguments, first: int, count: int, trace: Trace) -> Tallies:
     by_point = np.zeros((len(a.layout.point), 2), np.int64)
     if a.tables is not None:
         t = a.tables
-        simulate = simulate_duo if a.form == "duo" else kernel.simulate
-        simulate(
+        kernel.simulate(
             a.point[()], np.uint64(first), count, a.mix, t.planes, t.keeps, t.weights, t.thresholds, a.recorded, a.want,
             by_period, by_point,
         )  # fmt: skip

@@ -81,6 +81,8 @@ def simulate_full(
     bins = np.zeros(BINS, np.int64)
     states = np.zeros((by_period.shape[1], 2), np.int64)
 
+    # Nobody turns on an accommodator where instrumentality is off.
+    rows.fill(turned, rows.FIVE)
     for start in range(0, count, LANES):
         lanes = min(LANES, count - start)
 
@@ -132,7 +134,6 @@ def simulate_full(
             row = recorded[t]
             note = t - trace.first
             noting = traced > 0 and note >= 0 and note < trace.active.shape[0]
-            start_rows.copy(start_omega, omega)
             pair_rows.orientation_row(start_omega, np.float32(t), point.horizon, point.window, omega)
             if t > 0:
                 # 1 outcomes, from the values at the end of t - 1.
@@ -176,7 +177,7 @@ def simulate_full(
                     )
                     tally_extra_outcomes(
                         extra, min(slots, mixed), point, phases, phase, theory, strategy, learned, transfer_sum,
-                        creation_sum, pairs, cell_totals, cell_numbers, scratch, real, lanes, by_period[row],
+                        creation_sum, pairs, cell_totals, cell_numbers, lanes, by_period[row],
                     )  # fmt: skip
                     if want[base.W_INEQUITY]:
                         by_period[row, tally.INEQUITY_N, tally.SUM] += tally.inequity_row(differences, totals, lanes)
@@ -212,7 +213,8 @@ def simulate_full(
                             prior_ij = pairs.prior[p]
                             left_ij = facing(pairs.remaining_up, pairs.remaining_down, i, j, n)
                             power_ij = facing(pairs.power_up, pairs.power_down, i, j, n)
-                            rows.fill(who, np.uint32(j))
+                            if traced > 0:
+                                rows.fill(who, np.uint32(j))
                             if specific:
                                 response_rows.both(active[i], active[j], works)
                                 rows_active = works
@@ -232,8 +234,6 @@ def simulate_full(
                             other = seen
                         if point.instrumentality > eq.ZERO:
                             response_rows.turn(turns[i], point.instrumentality, turned)
-                        else:
-                            rows.fill(turned, rows.FIVE)
                         response_rows.look_up(
                             strategy[own], other, theory[i], theories.cells, theories.reals, table, cell_reals[0],
                             cell_reals[1], cell_reals[2], cell_reals[3], cell_reals[4], cell_reals[5], cell_reals[6],

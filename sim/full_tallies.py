@@ -82,18 +82,15 @@ def tally_extra_states(
 @step
 def tally_extra_outcomes(
     extra: Any, slots: Any, point: Any, phases: Any, phase: Any, theory: Any, strategy: Any, learned: Any,
-    transfer_mean: Any, creation_mean: Any, pairs: Any, totals: Any, numbers: Any, scratch: Any, real: Any, lanes: Any,
-    out: Any,
+    transfer_mean: Any, creation_mean: Any, pairs: Any, totals: Any, numbers: Any, lanes: Any, out: Any,
 ) -> None:  # fmt: skip
     """Learning by dimension, by theory, by pair of strategies."""
     n, specific = point.partners, point.coupling == SPECIFIC
     if extra[E_DIMENSION] >= 0:
         for k in range(FIVE_DIMENSIONS):
-            phase_rows.of_phase(phase, phases.values[2 + k], real)
-            phase_rows.product(transfer_mean, real, scratch)
-            tally.real(scratch, lanes, out[extra[E_DIMENSION] + k])
-            phase_rows.product(creation_mean, real, scratch)
-            tally.real(scratch, lanes, out[extra[E_DIMENSION] + FIVE_DIMENSIONS + k])
+            table, first = phases.values[2 + k], extra[E_DIMENSION] + k
+            phase_rows.tally_dimension(phase, table, transfer_mean, lanes, out[first])
+            phase_rows.tally_dimension(phase, table, creation_mean, lanes, out[first + FIVE_DIMENSIONS])
     if extra[E_THEORY] >= 0:
         for slot in range(slots):
             rows.fill(totals[0], eq.ZERO)

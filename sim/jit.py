@@ -31,8 +31,8 @@ from numba.core.compiler import Compiler
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
 SOURCES = (
     "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "answer_rows", "start_rows",
-    "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel_parts", "kernel", "duo_rows",
-    "duo_kernel", "full_state", "full_steps", "full_tallies", "full_kernel", "moments",
+    "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel_parts", "kernel",
+    "full_state", "full_steps", "full_tallies", "full_kernel", "moments",
 )  # fmt: skip
 #: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
 KEPT = 16
@@ -136,5 +136,5 @@ def kernel(function: Callable[..., Any]) -> Any:
 
 def is_compiled(form: str) -> bool:
     """Whether a kernel (one of `sim.recording.FORMS`) is in the cache, so that it loads instead of compiling."""
-    names = {"base": "kernel.simulate", "duo": "duo_kernel.simulate_duo", "full": "full_kernel.simulate_full"}
+    names = {"base": "kernel.simulate", "full": "full_kernel.simulate_full"}
     return any(Path(cache_folder()).rglob(f"{names[form]}-*.nbc"))

@@ -55,6 +55,12 @@ def partner_words(low: Any, high: Any, period: Any, purpose: Any, point: Any, dr
 @step
 def tally_context(up: Any, down: Any, partners: Any, both: Any, scratch: Any, lanes: Any, out: Any) -> None:
     """Tally an alliance's mean of a factor over its pairs; sums run over i < j in index order, i's value before j's."""
+    if partners == 2:
+        if both:
+            tally.mean_of_pair(up[1], down[1], lanes, out)
+        else:
+            tally.real(up[1], lanes, out)
+        return
     rows.fill(scratch, eq.ZERO)
     for i in range(partners):
         for j in range(i + 1, partners):

@@ -65,7 +65,9 @@ def values_of(
     alliances = np.array([t.alliances for t in tallies], np.int64)
     scales = _scales(points)
     every = config.output.every
-    own = np.stack([np.isin(grid, own_periods(p.parameters.population.periods, every)) for p in points])
+    lengths = [p.parameters.population.periods for p in points]
+    held = {periods: np.isin(grid, own_periods(periods, every)) for periods in set(lengths)}
+    own = np.stack([held[periods] for periods in lengths])
     phased = np.array([p.parameters.phases.kind != "none" for p in points])
     values: dict[str, np.ndarray] = {"alliances": alliances}
     for name in recorded_names(config):
@@ -126,9 +128,16 @@ def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], the
 def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
     counts = np.zeros((len(points), len(propositions)))
     total = sums[1, ..., 0].astype(np.float64) * 2.0**64 + sums[0, ..., 0].astype(np.float64)
+    # Points of one mix of theories together, each sum in the order of the columns.
+    alike: dict[tuple[str, ...], list[int]] = {}
     for k, point in enumerate(points):
         held = [label for _, _, theory in theories_of(point.parameters) for label in response_labels(theory)]
-        np.add.at(counts[k], [propositions.index(label) for label in held], total[k, : len(held)])
+        alike.setdefault(tuple(held), []).append(k)
+    for labels_, where in alike.items():
+        found = np.zeros((len(where), len(propositions)))
+        for column, label in enumerate(labels_):
+            found[:, propositions.index(label)] += total[where, column]
+        counts[where] = found
     return np.asarray(counts / alliances[:, None])
 
 

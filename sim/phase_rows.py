@@ -136,10 +136,18 @@ def add_magnitude(row: Any, total: Any) -> None:
 
 
 @row_loop
-def product(row: Any, weight: Any, out: Any) -> None:
-    """Learning booked to a dimension."""
-    for lane in range(LANES):
-        out[lane] = row[lane] * weight[lane]
+def tally_dimension(phase: Any, table: Any, row: Any, lanes: Any, out: Any) -> None:
+    """Tally what of a period's learning is booked to a dimension; table: float32[4], its weight by phase."""
+    a, b, c, d = table[0], table[1], table[2], table[3]
+    sums, squares = np.int64(0), np.int64(0)
+    for lane in range(lanes):
+        p = phase[lane]
+        weight = one_of_four(np.uint32(p & ONE) != ZERO, p >= TWO, a, b, c, d)
+        k = np.int64(eq.fixed_point(row[lane] * weight))
+        sums += k
+        squares += k * k
+    out[SUM] += sums
+    out[SQUARE] += squares
 
 
 @row_loop

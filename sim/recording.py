@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
@@ -12,8 +13,8 @@ from sim.parameters import Parameters
 from sim.schema import Config, Spacing
 from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
 
-#: Kernels, and about how many seconds each takes to compile: the base model, its form for two partners, every mechanism.
-FORMS = {"base": 14, "duo": 8, "full": 40}
+#: Kernels, and about how many seconds each takes to compile: the base model, every mechanism.
+FORMS = {"base": 14, "full": 40}
 #: Neutral values of the keys that make a race to learn.
 _NO_RACE = {"scope": None, "temptation": 0.0, "forced_disclosure": 0.0, "satiation": 0.0}
 
@@ -24,9 +25,12 @@ def period_grid(points: Sequence[Point], every: int) -> np.ndarray:
     return np.unique(np.concatenate([own_periods(t, every) for t in lengths]))
 
 
+@functools.lru_cache(maxsize=64)
 def own_periods(periods: int, every: int) -> np.ndarray:
-    """Periods a point records: 0, every, 2 every, ... and its last."""
-    return np.unique(np.append(np.arange(0, periods + 1, every), periods))
+    """Periods a point records: 0, every, 2 every, ... and its last; not to be written to."""
+    found = np.unique(np.append(np.arange(0, periods + 1, every), periods))
+    found.flags.writeable = False
+    return found
 
 
 def recorded_names(config: Config) -> tuple[str, ...]:
@@ -59,11 +63,8 @@ def needs_full(p: Parameters, config: Config) -> bool:
 
 
 def form_of(p: Parameters, config: Config) -> str:
-    """Which of `FORMS` simulates a point: the fastest that does what it needs; all give the same bits where they serve."""
-    if needs_full(p, config):
-        return "full"
-    alone = p.population.partners == 2 and p.population.exit_rate == 0.0 and p.response.misperception == 0.0
-    return "duo" if alone else "base"
+    """Which of `FORMS` simulates a point: the faster that does what it needs; where both do, the bits are the same."""
+    return "full" if needs_full(p, config) else "base"
 
 
 def has_mechanisms(p: Parameters) -> bool:

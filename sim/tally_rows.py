@@ -159,6 +159,18 @@ def real(row: Any, lanes: Any, out: Any) -> None:
 
 
 @row_loop
+def mean_of_pair(up: Any, down: Any, lanes: Any, out: Any) -> None:
+    """The mean over both partners of what each holds."""
+    sums, squares = np.int64(0), np.int64(0)
+    for lane in range(lanes):
+        k = np.int64(eq.fixed_point(eq.per_partner(up[lane] + down[lane], eq.TWO)))
+        sums += k
+        squares += k * k
+    out[SUM] += sums
+    out[SQUARE] += squares
+
+
+@row_loop
 def responses(code: Any, lanes: Any, counts: Any) -> None:
     """Response codes; four histograms side by side, so that equal codes do not wait for each other."""
     for lane in range(lanes):

@@ -240,9 +240,15 @@ def parse(text: str, where: str) -> Theory:
     )
 
 
-def names() -> list[str]:
+@functools.cache
+def names() -> tuple[str, ...]:
     """Names of the theories that come with the program."""
-    return sorted(path.stem for path in FOLDER.glob("*.yaml"))
+    return tuple(sorted(path.stem for path in FOLDER.glob("*.yaml")))
+
+
+@functools.cache
+def _shipped(name: str) -> str:
+    return _text(FOLDER / f"{name}.yaml", name)
 
 
 def _text(path: Path, name: str) -> str:
@@ -285,9 +291,10 @@ def source_of(name: str) -> str:
     given = _GIVEN.get() or {}
     if name in given:
         return given[name]
-    path = Path(name) if name.endswith((".yaml", ".yml")) else FOLDER / f"{name}.yaml"
-    if name.endswith((".yaml", ".yml")) or name in names():
-        return _text(path, name)
+    if name.endswith((".yaml", ".yml")):
+        return _text(Path(name), name)
+    if name in names():
+        return _shipped(name)
     known = f"known are {', '.join(names())}, or a path to a .yaml file."
     raise TheoryError(f"{name!r} is no known theory; {known}" + _near(name, names()))
 

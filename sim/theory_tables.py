@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 import re
 from collections.abc import Iterable, Sequence
@@ -28,9 +29,10 @@ def labels(theories: Iterable[Theory]) -> tuple[str, ...]:
     return ordered(label for t in theories for label in (*t.barrier_label, *t.empowered_label) if label)
 
 
-def response_labels(theory: Theory) -> list[str]:
+@functools.lru_cache(maxsize=64)
+def response_labels(theory: Theory) -> tuple[str, ...]:
     """Label of each response column of the tallies, in their order (branch, own, seen)."""
-    return [theory.label(cell, branch) for branch in range(len(BRANCHES)) for cell in range(25)]
+    return tuple(theory.label(cell, branch) for branch in range(len(BRANCHES)) for cell in range(25))
 
 
 def _planes(codes: Sequence[int], count: int) -> list[int]:
@@ -43,6 +45,11 @@ def bit_planes(theory: Theory) -> np.ndarray:
     Three planes each for barrier and empowered targets, one where empowerment is possible, two for the proposition
     group, one for the handicap, three for the class of pace (in the order of `pace_classes`).
     """
+    return np.array(_all_planes(theory), np.uint32)
+
+
+@functools.lru_cache(maxsize=64)
+def _all_planes(theory: Theory) -> tuple[int, ...]:
     classes = pace_classes(theory)
     possible = [int(target != NEVER) for target in theory.empowered]
     planes = [
@@ -53,7 +60,7 @@ def bit_planes(theory: Theory) -> np.ndarray:
         *_planes([int(h) for h in theory.handicapped], 1),
         *_planes([classes.index(pace) for pace in theory.pace], 3),
     ]
-    return np.array(planes, np.uint32)
+    return tuple(planes)
 
 
 def pace_classes(theory: Theory) -> list[float]:

@@ -504,7 +504,7 @@ def test_store__unreadable_chunks_are_said_in_one_line(tmp_path, serial_store, c
     for path in copy.rglob("*"):
         if path.is_file() and not path.name.startswith(".z"):
             path.write_bytes(b"xx")
-    with pytest.raises(ConfigError, match="is damaged: .* cannot be read"):
+    with pytest.raises(ConfigError, match=r"is damaged: .* cannot be read"):
         experiment.survey(sweep(), copy)
     for command in (info.main, replay.main):
         assert command([str(copy)]) == 2

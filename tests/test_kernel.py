@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -747,46 +746,3 @@ def test_history__a_partner_who_left_is_frozen() -> None:
                         np.testing.assert_array_equal(matrix[t][:, i], matrix[t - 1][:, i])
                     assert all(r.partner != i and r.counterpart != i for r in h.responses[t])
     assert frozen > 50
-
-
-# --- the form for two partners ------------------------------------------------------------------------------------------
-
-DUO = {
-    "defaults": {},
-    "good context": {"context__trust__mean": 0.8, "context__orientation__mean": 0.8},
-    "static": {"context__kind": "static"},
-    "static, end-game": {"context__kind": "static", "context__endgame": {"horizon": 20.0, "window": 15.0}},
-    "static, aware": {"context__kind": "static", "response__aware": 0.4},
-    "aware, end-game": {"response__aware": 0.4, "context__endgame": {"horizon": 20.0, "window": 15.0}},
-    "calculative": {"context__calculative_share": 0.6},
-    "abilities, trembles": {"ability__moderate": 0.3, "ability__creation": 0.77, "response__tremble": 0.2},
-    "every 7": {"output__every": 7},
-    "long": {
-        "population__periods": 1100,
-        "output__every": 100,
-        "context__trust__mean": 1.0,
-        "context__orientation__mean": 1.0,
-    },
-    "one period": {"population__periods": 1},
-    "nobody begins": {"population__initial__strategies": ["avoidance", "avoidance"]},
-    "few": {"output__variables": ["inequity", "mean_prior"]},
-}
-
-
-@pytest.mark.parametrize("name", DUO)
-def test_simulate_duo__equals_the_form_for_any_number_of_partners(name: str) -> None:
-    """One loop a period and histograms of cells give the integers that rows and sums by lane give."""
-    case = case_of(**{"population__initial__mix": EVEN_MIX, "population__periods": 30, **DUO[name]})
-    arguments = arguments_of(case.point, case.config, case.grid)
-    assert arguments.form == "duo"
-    whole = run_segment(arguments, 7, 1100)
-    assert differing(whole, run_segment(dataclasses.replace(arguments, form="base"), 7, 1100)) == []
-    assert differing(whole, run_segment(arguments, 7, 600) + run_segment(arguments, 607, 500)) == []
-
-
-@pytest.mark.parametrize(
-    "keys", [{"population__exit_rate": 0.1}, {"response__misperception": 0.1}, {"population__partners": 3}]
-)
-def test_simulate_duo__serves_two_partners_without_exits_and_misperception(keys: dict[str, Any]) -> None:
-    case = case_of(**keys)
-    assert arguments_of(case.point, case.config, case.grid).form == "base"

@@ -160,7 +160,7 @@ def check_unconditional_of_empowerment(theory: Theory) -> None:
 
 
 def test_names__ship_and_load() -> None:
-    assert names() == sorted(["larsson1998", "barriers_only", "tit_for_tat", *(f"always_{s}" for s in STRATEGIES)])
+    assert list(names()) == sorted(["larsson1998", "barriers_only", "tit_for_tat", *(f"always_{s}" for s in STRATEGIES)])
     for name in names():
         assert load(name).name == name
 

@@ -44,15 +44,16 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         os.environ["NUMBA_CACHE_DIR"] = folder
         from benchmarks.workloads import base, core_rule, prepared
-        from sim import duo_rows, rows
+        from sim import answer_rows, rows
         from sim.blocks import run_segment
 
         for values in (base(2), core_rule(2, Path(folder))):
             run_segment(prepared(values)[1], 0, 512)
         loops = {
             "random words": (rows.words, 2),
-            "a period of two partners": (duo_rows.period, 2),
-            "the same, static context": (duo_rows.period_alike, 2),
+            "response": (answer_rows.respond, 1),
+            "response, static context": (answer_rows.respond_alike, 1),
+            "context of a pair": (rows.update_context, 2),
         }
         counted = {}
         for name, (function, updates) in loops.items():

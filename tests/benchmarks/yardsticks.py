@@ -178,6 +178,8 @@ def build(folder: Path, python: str, temporary: Path) -> tuple[dict[str, Runner]
             f"C clang {n}": compiled(folder / "base_c.c", "clang", n, temporary, "0.8"),
             f"all {n}": ours(base(n) | of_c),
             f"scalar {n}": scalar(base(n) | of_c | {"output__variables": FEW}),
+            f"few, living {n}": ours(living(n) | {"output__variables": FEW}),
+            f"scalar, living {n}": scalar(living(n) | {"output__variables": FEW}),
             f"every {n}": ours(living(n, *MECHANISMS)),
             f"living {n}": ours(living(n)),
             f"dissolved {n}": ours(living(n) | {"population__initial__strategies": ["avoidance"] * n}, count_skipped=True),
@@ -193,6 +195,7 @@ def build(folder: Path, python: str, temporary: Path) -> tuple[dict[str, Runner]
             Row(
                 "base model, recording strategies, learning, trust", n, "scalar numba", f"few {n}", (f"scalar {n}",), 10, 25
             ),
+            Row("the same, all alive", n, "scalar numba", f"few, living {n}", (f"scalar, living {n}",), 10, 25),
             Row("every mechanism on, all alive", n, "base model, all alive", f"every {n}", (f"living {n}",), 1 / 3, 1 / 2),
             Row("dissolved from the start", n, "all alive", f"dissolved {n}", (f"living {n}",), 5, None),
             Row(
