@@ -182,7 +182,7 @@ def test_labels__are_in_natural_order() -> None:
 
 def test_response_labels__one_for_each_column() -> None:
     expected = [label or "none" for table in (EMPOWERED, BARRIER) for _, label in cells(table)] + ["none"] * 25
-    assert response_labels(load("larsson1998")) == expected
+    assert list(response_labels(load("larsson1998"))) == expected
 
 
 @pytest.mark.parametrize(
