@@ -309,7 +309,10 @@ def render(folder: Path | None = None) -> str:
         for group, found in files.items()
         for k, file in enumerate(found)
     ]
-    experiments = [(file.stem, remark(file)) for file in sorted((folder / "experiment").glob("*.yaml"))]
+    named = {file.stem: file for file in sorted((folder / "experiment").glob("*.yaml"))}
+    # The larger variant of an experiment asks the same question.
+    larger = {f"{name}_full" for name in named}
+    experiments = [(name, remark(file)) for name, file in named.items() if name not in larger]
     every, shown = keys(folder), []
     for top, field in Config.model_fields.items():
         rows = [key for key in every if key[0].partition(".")[0] == top]

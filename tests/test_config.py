@@ -978,8 +978,11 @@ def test_help__lists_every_key_choice_and_experiment():
         key = re.sub(r"ability\.(absorptive|communicative)\b", "ability.<capacity>", key)
         key = re.sub(r"phases\.table\.(awareness|exploration|expansion|commitment)\b", "phases.table.<phase>", key)
         assert key == "design.factors" or len([line for line in lines if line.startswith(f"  {key} ")]) == 1, key
+    larger = {f"{name}_full" for name in EXPERIMENTS}
+    assert not any(f"  {name} " in text for name in larger)
     for word in [
-        *EXPERIMENTS,
+        *(name for name in EXPERIMENTS if name not in larger),
+        "NAME_full",
         "--cfg job",
         "--multirun",
         "--help",
