@@ -26,7 +26,6 @@ FIVE = np.uint32(5)
 BIT_MASK = np.uint32(31)
 CELLS = np.uint32(25)
 CELLS_TWICE = np.uint32(50)
-CELLS_THRICE = np.uint32(75)
 #: Codes of a response row: cell + 25 * branch; branches are empowered, barrier, kept.
 NOT_REACHED = np.uint32(75)
 RESPONSE_CODES = 76
