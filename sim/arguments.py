@@ -19,23 +19,22 @@ from sim.recording import form_of, layout_of, own_periods, races, recorded_names
 from sim.schema import Config
 from sim.strategies import STRATEGIES
 from sim.theory import NEVER, PROPOSITIONS, Theory
-from sim.theory_tables import bit_planes, keep_probability, pace_classes
+from sim.theory_tables import keep_probability
 from sim.variables import DIMENSIONS, PHASES, Layout
 
 #: Intervals of a table of quantiles.
 QUANTILES = 1024
+CELLS = len(STRATEGIES) ** 2
 NO_STRATEGY = 5
 _LARGEST = float(np.finfo(np.float32).max)
 
 
 @dataclass(frozen=True)
 class Tables:
-    """A response theory as the base model's kernel takes it; see `sim.answer_rows`."""
+    """A response theory as the base model's kernel takes it; see `sim.answer_rows.fill_answers`."""
 
-    planes: np.ndarray
-    keeps: np.ndarray
-    weights: np.ndarray
-    thresholds: np.ndarray
+    cells: np.ndarray
+    reals: np.ndarray
 
 
 @dataclass(frozen=True)
@@ -164,11 +163,8 @@ def _keep(p: Parameters, pace: float) -> np.float32:
 
 
 def _tables(p: Parameters) -> Tables:
-    theory = theories_of(p)[0][2]
-    keeps = np.zeros(8, np.float32)
-    for k, pace in enumerate(pace_classes(theory)):
-        keeps[k] = _keep(p, pace)
-    return Tables(bit_planes(theory), keeps, np.array(theory.weights, np.float32), _thresholds(p, theory))
+    found = _theories(p)
+    return Tables(found.cells[0], found.reals[0])
 
 
 def _cumulated_mix(p: Parameters, full: bool) -> np.ndarray:
@@ -236,21 +232,20 @@ def beta_quantiles(mean: float, concentration: float) -> np.ndarray:
 
 def _theories(p: Parameters) -> Theories:
     mix = theories_of(p)
-    cells, reals = [], []
-    for _, _, theory in mix:
+    cells = np.zeros((len(mix), CELLS), np.uint32)
+    reals = np.zeros((len(mix), 7, CELLS), np.float32)
+    for k, (_, _, theory) in enumerate(mix):
         thresholds, handicap = _thresholds(p, theory), np.float32(_handicap(p, theory))
-        for cell in range(len(theory.barrier)):
+        keeps = {pace: _keep(p, pace) for pace in set(theory.pace)}
+        for cell in range(CELLS):
             target, group = theory.empowered[cell], theory.group(cell)
-            cells.append(theory.barrier[cell] | max(target, 0) << 3 | (target != NEVER) << 6)
+            cells[k, cell] = theory.barrier[cell] | max(target, 0) << 3 | (target != NEVER) << 6
             own_handicap = handicap if theory.handicapped[cell] else np.float32(0)
-            reals.append((*theory.weights[group], thresholds[group], own_handicap, _keep(p, theory.pace[cell])))
+            reals[k, :, cell] = (*theory.weights[group], thresholds[group], own_handicap, keeps[theory.pace[cell]])
     given = p.population.initial.strategies is not None
     first = [NO_STRATEGY if given or theory.initial is None else theory.initial for _, _, theory in mix]
     return Theories(
-        np.cumsum([share for _, share, _ in mix], dtype=np.float64)[:-1].copy(),
-        np.array(first, np.uint32),
-        np.array(cells, np.uint32),
-        np.ascontiguousarray(np.array(reals, np.float32).T),
+        np.cumsum([share for _, share, _ in mix], dtype=np.float64)[:-1].copy(), np.array(first, np.uint32), cells, reals
     )
 
 

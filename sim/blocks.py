@@ -6,10 +6,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from sim import kernel, kernel_parts
+from sim import kernel_parts
 from sim.arguments import Arguments, arguments_of
+from sim.base_state import new_work
 from sim.full_kernel import simulate_full
 from sim.full_state import SPECIFIC, Trace
+from sim.full_state import new_work as new_full_work
+from sim.kernel import simulate
+from sim.pair_kernel import simulate_pairs
 from sim.tallies import Tallies, widen
 
 __all__ = ["Arguments", "Block", "Segment", "arguments_of", "run_block", "run_segment", "traced"]
@@ -54,16 +58,21 @@ def _run(a: Arguments, first: int, count: int, trace: Trace) -> Tallies:
     by_point = np.zeros((len(a.layout.point), 2), np.int64)
     if a.tables is not None:
         t = a.tables
-        kernel.simulate(
-            a.point[()], np.uint64(first), count, a.mix, t.planes, t.keeps, t.weights, t.thresholds, a.recorded, a.want,
-            by_period, by_point,
+        partners = int(a.point["partners"])
+        simulate_base = simulate_pairs if partners == 2 else simulate
+        simulate_base(
+            a.point[()], np.uint64(first), count, a.mix, t.cells, t.reals, a.recorded, a.want,
+            new_work(partners, count, a.rows, len(a.layout.period)), by_period, by_point,
         )  # fmt: skip
     else:
         assert a.full is not None
         f = a.full
+        work = new_full_work(
+            int(a.point["partners"]), int(a.point["coupling"]) == SPECIFIC, f.theories.initial.size, len(a.layout.period)
+        )
         simulate_full(
             a.point[()], np.uint64(first), count, a.mix, f.starts, f.theories, f.phases, a.recorded, a.want, f.extra,
-            a.layout.slots, by_period, by_point, trace,
+            a.layout.slots, work, by_period, by_point, trace,
         )  # fmt: skip
     return Tallies(widen(by_period), widen(by_point), count)
 

@@ -58,6 +58,15 @@ def meet(
 
 
 @row_loop
+def number_in(strategy: Any, active: Any, which: Any) -> Any:
+    """How many active partners hold a strategy."""
+    number = ZERO
+    for lane in range(LANES):
+        number = np.uint32(number + (active[lane] if strategy[lane] == which else ZERO))
+    return number
+
+
+@row_loop
 def pack_active(strategy: Any, active: Any, packed: Any) -> None:
     """Add an active partner to packed strategy counts."""
     for lane in range(LANES):

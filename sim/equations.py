@@ -116,35 +116,53 @@ def withholding(receptivity_j: Any, disclosure_ji: Any, openness: Any) -> Any:
 
 
 @formula
-def next_trust(
-    trust: Any,
-    disclosure_ji: Any,
-    exploited_ij: Any,
-    withholding_ij: Any,
-    openness: Any,
-    gain: Any,
-    loss: Any,
-    suspicion: Any,
-) -> Any:
-    """tau_ij after a period: grows with j's openness, falls with exploitation and withholding; `openness` of the phase."""
+def trust_growth(disclosure_ji: Any, openness: Any, gain: Any) -> Any:
+    """What j's openness adds to tau_ij, as a share of the trust that is missing; `openness` of the phase, else 1."""
+    return gain * disclosure_ji / openness
+
+
+@formula
+def trust_decay(exploited_ij: Any, withholding_ij: Any, loss: Any, suspicion: Any) -> Any:
+    """Share of tau_ij that exploitation and withholding take, at most all of it."""
     decay = loss * exploited_ij + suspicion * withholding_ij
-    decay = decay if decay < ONE else ONE
-    return trust + (gain * disclosure_ji / openness * (ONE - trust) - decay * trust)
+    return decay if decay < ONE else ONE
 
 
 @formula
-def next_prior(prior: Any, disclosure_ij: Any, disclosure_ji: Any, gain: Any, loss: Any) -> Any:
-    """pi_ij after a period: grows with interaction, decays where there was none."""
-    interaction = (disclosure_ij + disclosure_ji) * HALF
-    decay = loss * prior if interaction == ZERO else ZERO
-    return prior + (gain * interaction * (ONE - prior) - decay)
+def moved_trust(trust: Any, growth: Any, decay: Any) -> Any:
+    """tau_ij after a period: grows with j's openness, falls with exploitation and withholding."""
+    return trust + (growth * (ONE - trust) - decay * trust)
 
 
 @formula
-def next_stakes(stakes: Any, start: Any, transfer_ij: Any, transfer_ji: Any, rate: Any) -> Any:
-    """lambda_ij after a period: towards lambda0 + (1 - lambda0) (f_ij + f_ji)/2; a larger joint pie raises stakes."""
+def interaction(disclosure_ij: Any, disclosure_ji: Any) -> Any:
+    """How much a pair interacts in a period: the mean of what the two disclose."""
+    return (disclosure_ij + disclosure_ji) * HALF
+
+
+@formula
+def prior_decay(shared: Any, loss: Any) -> Any:
+    """Share of pi_ij that a period without any interaction takes."""
+    return loss if shared == ZERO else ZERO
+
+
+@formula
+def moved_prior(prior: Any, growth: Any, decay: Any) -> Any:
+    """pi_ij after a period: grows by `growth` = gain x `interaction`, decays where there was none."""
+    return prior + (growth * (ONE - prior) - decay * prior)
+
+
+@formula
+def stakes_target(start: Any, transfer_ij: Any, transfer_ji: Any) -> Any:
+    """Where a period draws lambda_ij: lambda0 + (1 - lambda0) (f_ij + f_ji)/2; a larger joint pie raises stakes."""
     pie = (transfer_ij + transfer_ji) * HALF
-    return stakes + rate * (start + (ONE - start) * pie - stakes)
+    return start + (ONE - start) * pie
+
+
+@formula
+def moved_stakes(stakes: Any, target: Any, rate: Any) -> Any:
+    """lambda_ij after a period: towards `stakes_target`."""
+    return stakes + rate * (target - stakes)
 
 
 @formula
@@ -177,12 +195,18 @@ def seen_openness(strategy: Any) -> Any:
 
 
 @formula
+def total_weight(w_stakes: Any, w_trust: Any, w_orientation: Any, w_prior: Any) -> Any:
+    """sum_k w_k over the four empowering factors; a weight of 0 leaves a factor out."""
+    return w_stakes + w_trust + w_orientation + w_prior
+
+
+@formula
 def drive(
-    stakes: Any, trust: Any, orientation: Any, prior: Any, w_stakes: Any, w_trust: Any, w_orientation: Any, w_prior: Any
-) -> Any:
-    """sum_k w_k d_k / sum_k w_k over the four empowering factors; a weight of 0 leaves a factor out."""
-    weighted = w_stakes * stakes + w_trust * trust + w_orientation * orientation + w_prior * prior
-    return weighted / (w_stakes + w_trust + w_orientation + w_prior)
+    stakes: Any, trust: Any, orientation: Any, prior: Any, w_stakes: Any, w_trust: Any, w_orientation: Any, w_prior: Any,
+    total: Any,
+) -> Any:  # fmt: skip
+    """sum_k w_k d_k / sum_k w_k over the four empowering factors, `total` as `total_weight` gives it."""
+    return (w_stakes * stakes + w_trust * trust + w_orientation * orientation + w_prior * prior) / total
 
 
 @formula

@@ -162,7 +162,8 @@ def response_law(parameters: Parameters, theory: Theory, orientation: Any, aware
         law[cell, -1] = trembles / _CODES
         law[cell, -1, own] += max(kept - trembles, 0.0)
         threshold = getattr(p.threshold, PROPOSITIONS[group])
-        drive = eq.drive.py_func(stakes, trust, orientation, prior, *(f(w) for w in theory.weights[group]))
+        weights = [f(w) for w in theory.weights[group]]
+        drive = eq.drive.py_func(stakes, trust, orientation, prior, *weights, eq.total_weight.py_func(*weights))
         score = eq.empowerment_score.py_func(
             drive, f(aware), f(p.awareness_bonus), f(theory.thresholds[group] if threshold is None else threshold),
             f(handicap if theory.handicapped[cell] else 0.0), eq.ZERO, eq.ZERO, f(p.sensitivity),

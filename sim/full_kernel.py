@@ -20,23 +20,24 @@ from sim import tally_rows as tally
 from sim.full_state import SPAN, SPECIFIC, facing, unit_of
 from sim.full_tallies import E_PAIR, E_THEORY, tally_extra_outcomes, tally_extra_states, tally_units
 from sim.jit import kernel, step
+from sim.answer_rows import fill_answers
 from sim.kernel_parts import FOUR
+from sim.lookup import look_up, look_up_where
 from sim.rows import LANES
-from sim.variables import BINS
 
 
 @step
-def unit_words(low: Any, high: Any, period: Any, purpose: Any, point: Any, d: Any, draws: Any) -> None:
+def unit_words(product: Any, high: Any, period: Any, purpose: Any, point: Any, d: Any, draws: Any) -> None:
     """One word for every partner that answers the one d places after it (d = 1 where there is one answer a partner)."""
     for i in range(0, point.partners, FOUR):
         slot = rng.slot_of(purpose, (i + SPAN * (d - 1)) // FOUR)
-        rows.words(low, high, period, slot, point.key_0, point.key_1, draws[i], draws[i + 1], draws[i + 2], draws[i + 3])
+        rows.words(product, high, period, slot, point.key_0, point.key_1, draws[i], draws[i + 1], draws[i + 2], draws[i + 3])
 
 
 @kernel
 def simulate_full(
     point: Any, first: Any, count: Any, mix: Any, starts: Any, theories: Any, phases: Any,
-    recorded: Any, want: Any, extra: Any, slots: Any, by_period: Any, by_point: Any, trace: Any,
+    recorded: Any, want: Any, extra: Any, slots: Any, work: Any, by_period: Any, by_point: Any, trace: Any,
 ) -> None:  # fmt: skip
     """Simulate alliances ``first`` to ``first + count`` of a point and add them to its tallies.
 
@@ -45,7 +46,11 @@ def simulate_full(
     point, first, count, mix, recorded, want, by_period, by_point : as of `sim.kernel.simulate`.
     starts, theories, phases, trace : see `sim.full_state`.  extra : int64[len(sim.full_tallies.EXTRA)].
     slots : theories that have columns of their own in the layout of the run.
+    work : `sim.full_state.new_work`, used up.
     """
+    r, pairs, responses = work.rows, work.pairs, work.responses
+    for k in range(theories.initial.size):
+        fill_answers(theories.cells[k], theories.reals[k], work.bits[k], work.tables[k])
     n, specific = point.partners, point.coupling == SPECIFIC
     depth = n - 1 if specific else 1
     units = n * n if specific else n
@@ -53,49 +58,33 @@ def simulate_full(
     most = eq.most_learning(point.creation, point.mutuality)
     traced, phased, mixed = trace.active.shape[2], point.phased != 0, theories.initial.size
     whole = extra[E_THEORY] < 0 and extra[E_PAIR] < 0 and traced == 0
+    states = work.states
+    product, draws, meetings, missed, satings, turns = r.product, r.draws, r.meetings, r.missed, r.satings, r.turns
+    w0, w1, w2, w3 = r.words[0], r.words[1], r.words[2], r.words[3]
+    strategy, chosen, active, opens, stays, theory = r.strategy, r.chosen, r.active, r.opens, r.stays, r.theory
+    aware, learned, cumulated, met_reals = r.aware, r.learned, r.cumulated, r.met_reals
+    window, counts, review_reals, cell_totals, cell_numbers = r.window, r.counts, r.review_reals, r.cell_totals, r.cell_numbers
+    rank, packed, alive, ended, left, cause = r.rank, r.packed, r.alive, r.ended, r.left, r.cause
+    active_number, open_number, met, seen, code, who = r.active_number, r.open_number, r.met, r.seen, r.code, r.who
+    sated, turned, works, phase = r.sated, r.turned, r.works, r.phase
+    transfers, creations, transfer_sum, creation_sum = r.transfers, r.creations, r.transfer_sum, r.creation_sum
+    learning_sum, differences, totals, scratch, real = r.learning_sum, r.differences, r.totals, r.scratch, r.real
+    start_omega, omega, spare, openness, mutuality = r.start_omega, r.omega, r.spare, r.openness, r.mutuality
 
-    u4, f4 = np.uint32, np.float32
-    padded = (n + FOUR - 1) // FOUR * FOUR
-    low, high, rank, packed = np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4)
-    w0, w1, w2, w3 = np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4)
-    draws, meetings = np.empty((padded, LANES), u4), np.empty((padded, LANES), u4)
-    missed, satings, turns = np.empty((padded, LANES), u4), np.empty((padded, LANES), u4), np.empty((padded, LANES), u4)
-    alive, ended, left, cause = np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4)
-    active_number, open_number = np.empty(LANES, u4), np.empty(LANES, u4)
-    met, seen, code, who = np.zeros(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4), np.zeros(LANES, u4)
-    sated, turned, table, works = np.zeros(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4), np.empty(LANES, u4)
-    strategy, chosen = np.zeros((units, LANES), u4), np.zeros((units, LANES), u4)
-    active, opens, stays = np.empty((n, LANES), u4), np.empty((n, LANES), u4), np.empty((n, LANES), u4)
-    theory, phase = np.zeros((n, LANES), u4), np.zeros(LANES, u4)
-    aware, learned, cumulated = np.empty((n, LANES), f4), np.empty((n, LANES), f4), np.empty((n, LANES), np.int64)
-    met_reals, cell_reals = np.zeros((5, LANES), f4), np.empty((7, LANES), f4)
-    pairs = fs.new_pairs(n)
-    transfers, creations = np.zeros(LANES, f4), np.zeros(LANES, f4)
-    transfer_sum, creation_sum, learning_sum = np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4)
-    differences, totals, scratch, real = np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4)
-    start_omega, omega = np.empty(LANES, f4), np.empty(LANES, f4)
-    spare, openness, mutuality = np.empty(LANES, f4), np.empty(LANES, f4), np.empty(LANES, f4)
-    window, counts, review_reals = np.zeros((3, LANES), f4), np.zeros((2, LANES), u4), np.empty((4, LANES), f4)
-    cell_totals, cell_numbers = np.empty((25, LANES), f4), np.empty((25, LANES), u4)
-    responses = np.zeros((mixed, FOUR, response_rows.CODES), np.int64)
-    bins = np.zeros(BINS, np.int64)
-    states = np.zeros((by_period.shape[1], 2), np.int64)
-
-    # Nobody turns on an accommodator where instrumentality is off.
-    rows.fill(turned, rows.FIVE)
-    for start in range(0, count, LANES):
-        lanes = min(LANES, count - start)
+    start = 0
+    while start < count:
+        lanes = base.lanes_of_chunk(first, start, count)
+        alliance = np.uint64(first) + np.uint64(start)
+        start += lanes
+        high = np.uint32(alliance >> rng.WORD_BITS)
 
         # Formation, t = 0.
-        for lane in range(LANES):
-            alliance = np.uint64(first) + np.uint64(start) + np.uint64(lane)
-            low[lane] = np.uint32(alliance & rng.WORD_MASK)
-            high[lane] = np.uint32(alliance >> rng.WORD_BITS)
+        rows.number(np.uint32(alliance & rng.WORD_MASK), product)
         if mixed > 1:
-            base.partner_words(low, high, rows.ZERO, rng.THEORY, point, draws)
+            base.partner_words(product, high, rows.ZERO, rng.THEORY, point, draws)
             for i in range(n):
                 start_rows.draw_theory(draws[i], theories.cumulated, theory[i])
-        base.partner_words(low, high, rows.ZERO, rng.INITIAL_STRATEGY, point, draws)
+        base.partner_words(product, high, rows.ZERO, rng.INITIAL_STRATEGY, point, draws)
         for i in range(n):
             own = unit_of(i, 1 if i == 0 else 0, n, specific)
             rows.draw_initial(draws[i], mix[i], strategy[own])
@@ -108,10 +97,10 @@ def simulate_full(
             rows.fill(aware[i], eq.ZERO)
             rows.fill(cumulated[i], 0)
         if point.aware > eq.ZERO:
-            base.partner_words(low, high, rows.ZERO, rng.AWARENESS, point, draws)
+            base.partner_words(product, high, rows.ZERO, rng.AWARENESS, point, draws)
             for i in range(n):
                 rows.draw_event(draws[i], point.aware, aware[i])
-        fs.form_pairs(low, high, point, starts, start_omega, learned, w0, w1, w2, w3, pairs)
+        fs.form_pairs(product, high, point, starts, start_omega, learned, w0, w1, w2, w3, pairs)
         rows.fill(alive, rows.ONE)
         rows.fill(ended, np.uint32(point.periods))
         rows.fill(left, rows.ZERO)
@@ -188,18 +177,21 @@ def simulate_full(
 
                 # 3 responses, all from the same old strategies and the new context; then all switch at once.
                 if n > 2 and point.coupling == fs.SAMPLED:
-                    base.partner_words(low, high, period, rng.COUNTERPART, point, meetings)
+                    base.partner_words(product, high, period, rng.COUNTERPART, point, meetings)
+                turns_on = point.instrumentality > eq.ZERO and steps.anybody(point, strategy, active, eq.AC)
+                if not turns_on:
+                    rows.fill(turned, rows.FIVE)
                 for d in range(1, depth + 1):
                     if point.misperception > eq.ZERO:
-                        unit_words(low, high, period, rng.MISPERCEPTION, point, d, missed)
+                        unit_words(product, high, period, rng.MISPERCEPTION, point, d, missed)
                     if point.satiation > eq.ZERO:
-                        unit_words(low, high, period, rng.SATIATION, point, d, satings)
-                    if point.instrumentality > eq.ZERO:
-                        unit_words(low, high, period, rng.INSTRUMENTALITY, point, d, turns)
+                        unit_words(product, high, period, rng.SATIATION, point, d, satings)
+                    if turns_on:
+                        unit_words(product, high, period, rng.INSTRUMENTALITY, point, d, turns)
                     for i in range(n):
                         if i % 2 == 0:
                             slot = rng.slot_of(rng.RESPONSE, (i + SPAN * (d - 1)) // 2)
-                            rows.words(low, high, period, slot, point.key_0, point.key_1, w0, w1, w2, w3)
+                            rows.words(product, high, period, slot, point.key_0, point.key_1, w0, w1, w2, w3)
                         j = (i + d) % n
                         own, p = unit_of(i, j, n, specific), i * n + j if i < j else j * n + i
                         rows_active = active[i]
@@ -232,17 +224,16 @@ def simulate_full(
                         if point.misperception > eq.ZERO:
                             rows.misperceive(missed[i], point.misperception, other, seen)
                             other = seen
-                        if point.instrumentality > eq.ZERO:
+                        if turns_on:
                             response_rows.turn(turns[i], point.instrumentality, turned)
-                        response_rows.look_up(
-                            strategy[own], other, theory[i], theories.cells, theories.reals, table, cell_reals[0],
-                            cell_reals[1], cell_reals[2], cell_reals[3], cell_reals[4], cell_reals[5], cell_reals[6],
-                        )  # fmt: skip
+                        rows.pair_cell(strategy[own], other, r.cell)
+                        look_up(work.bits[0], r.cell, r.found)
+                        for k in range(1, mixed):
+                            look_up_where(work.bits[k], r.cell, theory[i], np.uint32(k), r.found)
                         response_rows.respond(
-                            strategy[own], other, rows_active, aware[i], trust_ij, stakes_ij, prior_ij, left_ij, power_ij,
-                            w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3, sated, turned, table, cell_reals[0],
-                            cell_reals[1], cell_reals[2], cell_reals[3], cell_reals[4], cell_reals[5], cell_reals[6], omega,
-                            point.calculative_share, point.awareness_bonus, point.temptation, point.sensitivity,
+                            strategy[own], r.cell, rows_active, aware[i], trust_ij, stakes_ij, prior_ij, left_ij, power_ij,
+                            w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3, sated, turned, r.found, r.found_reals,
+                            omega, point.calculative_share, point.awareness_bonus, point.temptation, point.sensitivity,
                             point.tremble, point.barrier_strength, chosen[own], code,
                         )  # fmt: skip
                         if want[base.W_RESPONSE]:
@@ -257,8 +248,8 @@ def simulate_full(
                 strategy, chosen = chosen, strategy
 
                 # 4 exits.
-                if point.exit_rate > eq.ZERO:
-                    base.partner_words(low, high, period, rng.EXIT, point, draws)
+                if point.exit_rate > eq.ZERO and steps.anybody(point, strategy, active, eq.AV):
+                    base.partner_words(product, high, period, rng.EXIT, point, draws)
                     steps.exits(point, draws, strategy, active, opens, left, stays)
 
             # 5 dissolution; at formation: where every partner avoids.
@@ -268,7 +259,7 @@ def simulate_full(
 
             # 6 review.
             if phased and t > 0 and t % point.review_every == 0:
-                rows.words(low, high, period, rng.slot_of(rng.BREAK, 0), point.key_0, point.key_1, w0, w1, w2, w3)
+                rows.words(product, high, period, rng.slot_of(rng.BREAK, 0), point.key_0, point.key_1, w0, w1, w2, w3)
                 steps.review(
                     point, phases, period, w0, active, openness, mutuality, window, counts, pairs, review_reals[0],
                     review_reals[1], review_reals[2], review_reals[3], stays[0], phase, alive, ended, cause,
@@ -292,10 +283,11 @@ def simulate_full(
                     states[column, tally.SUM] = 0
                     states[column, tally.SQUARE] = 0
                 tally_units(want, point, strategy, packed, lanes, states)
-                base.tally_states(
-                    want, n, pairs.trust_up, pairs.trust_down, pairs.stakes_up, pairs.stakes_down, pairs.prior, living,
-                    active_number, lanes, scratch, states,
+                base.tally_means(
+                    want, n, pairs.trust_up, pairs.trust_down, pairs.stakes_up, pairs.stakes_down, pairs.prior, lanes,
+                    scratch, states,
                 )  # fmt: skip
+                base.tally_living(want, living, active_number, lanes, states)
                 tally_extra_states(extra, n, pairs, phase, alive, living, lanes, scratch, states)
                 for later in range(t, last + 1):
                     row = recorded[later]
@@ -314,7 +306,7 @@ def simulate_full(
             fs.trace_row(cause, lanes, trace.ended[2])
 
         tally.totals(
-            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], lanes, cumulated, ended, alive, cause, bins, by_point
+            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], 0, lanes, cumulated, ended, alive, cause, work.bins, by_point
         )
 
     if want[base.W_RESPONSE]:

@@ -13,8 +13,13 @@ import numpy as np
 
 from sim import equations as eq
 from sim import rng, rows, start_rows
-from sim.jit import step
+from sim.answer_rows import ROWS
+from sim.jit import step, written_in
+from sim.kernel_parts import FOUR
+from sim.lookup import SLOTS
+from sim.response_rows import CODES
 from sim.rows import LANES
+from sim.variables import BINS
 
 #: Factors with a start value, in the order of `Starts`.
 STARTS = ("stakes", "trust", "orientation", "prior", "absorptive", "communicative")
@@ -47,7 +52,7 @@ class Theories(NamedTuple):
     """The mix of theories of a point, one after the other.
 
     cumulated : float64[theories - 1], shares.  initial : uint32[theories], first strategy, or 5: the population's mix.
-    cells : uint32[25 theories], packed targets.  reals : float32[7, 25 theories], see `sim.response_rows.look_up`.
+    cells : uint32[theories, 25], reals : float32[theories, 7, 25], see `sim.answer_rows.fill_answers`.
     """
 
     cumulated: Any
@@ -113,20 +118,162 @@ class Pairs(NamedTuple):
     offered_down: Any
 
 
-@step
-def new_pairs(n: Any) -> Any:
+class Rows(NamedTuple):
+    """Rows of `LANES` alliances; a first axis counts partners, units, draws of partners, or what the name says."""
+
+    product: Any
+    words: Any
+    draws: Any
+    meetings: Any
+    missed: Any
+    satings: Any
+    turns: Any
+    strategy: Any
+    chosen: Any
+    active: Any
+    opens: Any
+    stays: Any
+    theory: Any
+    aware: Any
+    learned: Any
+    cumulated: Any
+    met_reals: Any
+    window: Any
+    counts: Any
+    review_reals: Any
+    cell_totals: Any
+    cell_numbers: Any
+    found: Any
+    found_reals: Any
+    rank: Any
+    packed: Any
+    alive: Any
+    ended: Any
+    left: Any
+    cause: Any
+    active_number: Any
+    open_number: Any
+    met: Any
+    seen: Any
+    code: Any
+    who: Any
+    sated: Any
+    turned: Any
+    works: Any
+    phase: Any
+    cell: Any
+    transfers: Any
+    creations: Any
+    transfer_sum: Any
+    creation_sum: Any
+    learning_sum: Any
+    differences: Any
+    totals: Any
+    scratch: Any
+    real: Any
+    start_omega: Any
+    omega: Any
+    spare: Any
+    openness: Any
+    mutuality: Any
+
+
+def new_rows(n: int, units: int) -> Rows:
+    """Empty rows for n partners."""
+    u4, f4 = np.uint32, np.float32
+    padded = (n + FOUR - 1) // FOUR * FOUR
+    marks, reals, found = np.zeros((17, LANES), u4), np.zeros((14, LANES), f4), np.zeros((ROWS, LANES), u4)
+    return Rows(
+        product=np.zeros(LANES, np.uint64),
+        words=np.zeros((FOUR, LANES), u4),
+        draws=np.zeros((padded, LANES), u4),
+        meetings=np.zeros((padded, LANES), u4),
+        missed=np.zeros((padded, LANES), u4),
+        satings=np.zeros((padded, LANES), u4),
+        turns=np.zeros((padded, LANES), u4),
+        strategy=np.zeros((units, LANES), u4),
+        chosen=np.zeros((units, LANES), u4),
+        active=np.zeros((n, LANES), u4),
+        opens=np.zeros((n, LANES), u4),
+        stays=np.zeros((n, LANES), u4),
+        theory=np.zeros((n, LANES), u4),
+        aware=np.zeros((n, LANES), f4),
+        learned=np.zeros((n, LANES), f4),
+        cumulated=np.zeros((n, LANES), np.int64),
+        met_reals=np.zeros((5, LANES), f4),
+        window=np.zeros((3, LANES), f4),
+        counts=np.zeros((2, LANES), u4),
+        review_reals=np.zeros((4, LANES), f4),
+        cell_totals=np.zeros((25, LANES), f4),
+        cell_numbers=np.zeros((25, LANES), u4),
+        found=found,
+        found_reals=found.view(f4),
+        rank=marks[0],
+        packed=marks[1],
+        alive=marks[2],
+        ended=marks[3],
+        left=marks[4],
+        cause=marks[5],
+        active_number=marks[6],
+        open_number=marks[7],
+        met=marks[8],
+        seen=marks[9],
+        code=marks[10],
+        who=marks[11],
+        sated=marks[12],
+        turned=marks[13],
+        works=marks[14],
+        phase=marks[15],
+        cell=marks[16],
+        transfers=reals[0],
+        creations=reals[1],
+        transfer_sum=reals[2],
+        creation_sum=reals[3],
+        learning_sum=reals[4],
+        differences=reals[5],
+        totals=reals[6],
+        scratch=reals[7],
+        real=reals[8],
+        start_omega=reals[9],
+        omega=reals[10],
+        spare=reals[11],
+        openness=reals[12],
+        mutuality=reals[13],
+    )
+
+
+def new_pairs(n: int) -> Pairs:
     """Empty rows of the pairs of n partners."""
-    f4, shape = np.float32, (n * n, LANES)
-    return Pairs(
-        np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4),
-        np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4),
-        np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4),
-        np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4),
-        np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4), np.empty(shape, f4),
+    return Pairs(*(np.zeros((n * n, LANES), np.float32) for _ in Pairs._fields))
+
+
+class Work(NamedTuple):
+    """What a call works on.
+
+    tables, bits : float32 and uint32[theories, ROWS, SLOTS], the same memory, see `sim.answer_rows.fill_answers`.
+    responses : int64[theories, 4, CODES].  bins : int64[BINS], states : int64[columns, 2], both 0 between uses.
+    """
+
+    rows: Rows
+    pairs: Pairs
+    tables: Any
+    bits: Any
+    responses: Any
+    bins: Any
+    states: Any
+
+
+def new_work(n: int, specific: bool, theories: int, columns: int) -> Work:
+    """Work for n partners, so many theories and columns of tallies by period; `specific`: strategies by ordered pair."""
+    tables = np.zeros((theories, ROWS, SLOTS), np.float32)
+    responses = np.zeros((theories, FOUR, CODES), np.int64)
+    return Work(
+        new_rows(n, n * n if specific else n), new_pairs(n), tables, tables.view(np.uint32), responses,
+        np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64),
     )  # fmt: skip
 
 
-@step
+@written_in
 def facing(up: Any, down: Any, i: Any, j: Any, n: Any) -> Any:
     """Row of i facing j."""
     return up[i * n + j] if i < j else down[j * n + i]
@@ -140,7 +287,7 @@ def unit_of(i: Any, j: Any, n: Any, specific: Any) -> Any:
 
 @step
 def draw_start(
-    low: Any, high: Any, point: Any, starts: Any, factor: Any, k: Any, last: Any, w0: Any, w1: Any, w2: Any, w3: Any,
+    product: Any, high: Any, point: Any, starts: Any, factor: Any, k: Any, last: Any, w0: Any, w1: Any, w2: Any, w3: Any,
     out: Any,
 ) -> Any:  # fmt: skip
     """Draw number k of a factor's start values into a row; returns its call, whose words serve the next draws, too."""
@@ -150,7 +297,7 @@ def draw_start(
         return last
     if k // 4 != last:
         slot = rng.slot_of(PURPOSES[factor], k // 4)
-        rows.words(low, high, rows.ZERO, slot, point.key_0, point.key_1, w0, w1, w2, w3)
+        rows.words(product, high, rows.ZERO, slot, point.key_0, point.key_1, w0, w1, w2, w3)
     word = w0 if k % 4 == 0 else w1 if k % 4 == 1 else w2 if k % 4 == 2 else w3
     if kind == UNIFORM:
         start_rows.start_uniform(word, starts.bounds[factor, 0], starts.bounds[factor, 1], out)
@@ -163,7 +310,7 @@ def draw_start(
 
 @step
 def form_factor(
-    low: Any, high: Any, point: Any, starts: Any, factor: Any, own: Any, w0: Any, w1: Any, w2: Any, w3: Any, up: Any,
+    product: Any, high: Any, point: Any, starts: Any, factor: Any, own: Any, w0: Any, w1: Any, w2: Any, w3: Any, up: Any,
     down: Any, both: Any,
 ) -> None:  # fmt: skip
     """Start values of a factor of pairs; `both`: one of each pair alone, in `up`; `own`: a row for each partner."""
@@ -173,11 +320,11 @@ def form_factor(
             for j in range(i + 1 if both else 0, n):
                 if j != i:
                     out = facing(up, down, i, j, n)
-                    last = draw_start(low, high, point, starts, factor, SPAN * i + j, last, w0, w1, w2, w3, out)
+                    last = draw_start(product, high, point, starts, factor, SPAN * i + j, last, w0, w1, w2, w3, out)
         return
     for i in range(n):
         if i == 0 or level == PARTNER:
-            last = draw_start(low, high, point, starts, factor, i, last, w0, w1, w2, w3, own[i])
+            last = draw_start(product, high, point, starts, factor, i, last, w0, w1, w2, w3, own[i])
         else:
             start_rows.copy(own[0], own[i])
     for i in range(n):
@@ -192,17 +339,17 @@ def form_factor(
 
 @step
 def form_pairs(
-    low: Any, high: Any, point: Any, starts: Any, orientation: Any, own: Any, w0: Any, w1: Any, w2: Any, w3: Any, pairs: Any
+    product: Any, high: Any, point: Any, starts: Any, orientation: Any, own: Any, w0: Any, w1: Any, w2: Any, w3: Any, pairs: Any
 ) -> None:
     """Everything of pairs, and long-term orientation, at formation."""
     n = point.partners
-    draw_start(low, high, point, starts, ORIENTATION, 0, -1, w0, w1, w2, w3, orientation)
-    form_factor(low, high, point, starts, STAKES, own, w0, w1, w2, w3, pairs.stakes_up, pairs.stakes_down, False)
-    form_factor(low, high, point, starts, TRUST, own, w0, w1, w2, w3, pairs.trust_up, pairs.trust_down, False)
-    form_factor(low, high, point, starts, PRIOR, own, w0, w1, w2, w3, pairs.prior, pairs.prior, True)
-    form_factor(low, high, point, starts, ABSORPTIVE, own, w0, w1, w2, w3, pairs.absorptive_up, pairs.absorptive_down, False)
+    draw_start(product, high, point, starts, ORIENTATION, 0, -1, w0, w1, w2, w3, orientation)
+    form_factor(product, high, point, starts, STAKES, own, w0, w1, w2, w3, pairs.stakes_up, pairs.stakes_down, False)
+    form_factor(product, high, point, starts, TRUST, own, w0, w1, w2, w3, pairs.trust_up, pairs.trust_down, False)
+    form_factor(product, high, point, starts, PRIOR, own, w0, w1, w2, w3, pairs.prior, pairs.prior, True)
+    form_factor(product, high, point, starts, ABSORPTIVE, own, w0, w1, w2, w3, pairs.absorptive_up, pairs.absorptive_down, False)
     form_factor(
-        low, high, point, starts, COMMUNICATIVE, own, w0, w1, w2, w3, pairs.communicative_up, pairs.communicative_down, False
+        product, high, point, starts, COMMUNICATIVE, own, w0, w1, w2, w3, pairs.communicative_up, pairs.communicative_down, False
     )
     for i in range(n):
         for j in range(i + 1, n):

@@ -106,6 +106,17 @@ def choose(
 
 
 @step
+def anybody(point: Any, strategy: Any, active: Any, which: Any) -> Any:
+    """Whether an active partner of a chunk may hold a strategy: what only such a one needs is not drawn else."""
+    if point.coupling == SPECIFIC:
+        return True
+    for i in range(point.partners):
+        if cr.number_in(strategy[i], active[i], which) > rows.ZERO:
+            return True
+    return False
+
+
+@step
 def mean_remaining(point: Any, i: Any, active: Any, pairs: Any, total: Any, number: Any) -> None:
     """Mean over active counterparts of what i can still learn from them, into `total`."""
     rows.fill(total, eq.ZERO)

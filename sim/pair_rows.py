@@ -135,13 +135,14 @@ def move_context(
         absorbs, takes = eq.receptivity(own[lane], moderate), eq.receptivity(other[lane], moderate)
         live = (own_active[lane] & other_active[lane]) == ONE
         t, u, p, a, b = trust_up[lane], trust_down[lane], prior[lane], stakes_up[lane], stakes_down[lane]
-        held = eq.withholding(takes, x_down, open_)
-        t_next = eq.next_trust(t, x_down, eq.exploited(f_up, f_down), held, open_, trust_gain, trust_loss, suspicion)
-        held = eq.withholding(absorbs, x_up, open_)
-        u_next = eq.next_trust(u, x_up, eq.exploited(f_down, f_up), held, open_, trust_gain, trust_loss, suspicion)
-        p_next = eq.next_prior(p, x_up, x_down, prior_gain, prior_loss)
-        a_next = eq.next_stakes(a, start_up[lane], f_up, f_down, stakes_rate)
-        b_next = eq.next_stakes(b, start_down[lane], f_down, f_up, stakes_rate)
+        decay = eq.trust_decay(eq.exploited(f_up, f_down), eq.withholding(takes, x_down, open_), trust_loss, suspicion)
+        t_next = eq.moved_trust(t, eq.trust_growth(x_down, open_, trust_gain), decay)
+        decay = eq.trust_decay(eq.exploited(f_down, f_up), eq.withholding(absorbs, x_up, open_), trust_loss, suspicion)
+        u_next = eq.moved_trust(u, eq.trust_growth(x_up, open_, trust_gain), decay)
+        shared = eq.interaction(x_up, x_down)
+        p_next = eq.moved_prior(p, prior_gain * shared, eq.prior_decay(shared, prior_loss))
+        a_next = eq.moved_stakes(a, eq.stakes_target(start_up[lane], f_up, f_down), stakes_rate)
+        b_next = eq.moved_stakes(b, eq.stakes_target(start_down[lane], f_down, f_up), stakes_rate)
         trust_up[lane] = t_next if live else t
         trust_down[lane] = u_next if live else u
         prior[lane] = p_next if live else p

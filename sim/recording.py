@@ -13,8 +13,8 @@ from sim.parameters import Parameters
 from sim.schema import Config, Spacing
 from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
 
-#: Kernels, and about how many seconds each takes to compile: the base model, every mechanism.
-FORMS = {"base": 14, "full": 40}
+#: Kernels, and about how many seconds each takes to compile: the base model of two partners, of more, every mechanism.
+FORMS = {"pair": 10, "group": 13, "full": 35}
 #: Neutral values of the keys that make a race to learn.
 _NO_RACE = {"scope": None, "temptation": 0.0, "forced_disclosure": 0.0, "satiation": 0.0}
 
@@ -58,13 +58,13 @@ def races(config: Config) -> bool:
 
 
 def needs_full(p: Parameters, config: Config) -> bool:
-    """Whether a point needs the form with every mechanism; else the base model's, which is faster, gives the same bits."""
+    """Whether a point needs the form with every mechanism; else the base model's, which are faster, give the same bits."""
     return has_mechanisms(p) or layout_of(config).period != PERIOD_COLUMNS
 
 
 def form_of(p: Parameters, config: Config) -> str:
     """Which of `FORMS` simulates a point: the faster that does what it needs; where both do, the bits are the same."""
-    return "full" if needs_full(p, config) else "base"
+    return "full" if needs_full(p, config) else "pair" if p.population.partners == 2 else "group"
 
 
 def has_mechanisms(p: Parameters) -> bool:
@@ -73,6 +73,7 @@ def has_mechanisms(p: Parameters) -> bool:
     starts = (p.context.stakes, p.context.trust, p.context.orientation, p.context.prior)
     neutral = (
         p.population.coupling == "sampled" or p.population.partners == 2,
+        p.population.exit_rate == 0.0,
         all(start.distribution == "constant" for start in (*starts, ability.absorptive, ability.communicative)),
         ability.absorptive.mean == ability.communicative.mean == 1.0,
         ability.connections == ability.relatedness == ability.alignment == 1.0,

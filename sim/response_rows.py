@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from sim import equations as eq
+from sim.answer_rows import HANDICAP, KEEP, ORIENTATION, PRIOR, SEVEN, SIX, STAKES, TARGETS, THREE, THRESHOLD, TOTAL, TRUST
 from sim.jit import row_loop
 from sim.rng import one_of, uniform
 from sim.rows import CELLS, CELLS_TWICE, FIVE, LANES, NOT_REACHED, ONE, ZERO
@@ -23,10 +24,6 @@ INACTIVE = np.uint32(79)
 CODES = 80
 #: The cell of two accommodators.
 SYMBOLIC = np.uint32(6 * ACCOMMODATION)
-#: Packed cell of a theory: three bits of barrier target, three of empowered target, one where empowerment is possible.
-THREE_BITS = np.uint32(7)
-THREE = np.uint32(3)
-SIX = np.uint32(6)
 
 
 @row_loop
@@ -46,48 +43,32 @@ def turn(word: Any, instrumentality: Any, turned: Any) -> None:
 
 
 @row_loop
-def look_up(
-    own: Any, seen: Any, theory: Any, cells: Any, reals: Any, packed: Any, weights_0: Any, weights_1: Any, weights_2: Any,
-    weights_3: Any, threshold: Any, handicap: Any, keep: Any,
-) -> None:  # fmt: skip
-    """What each alliance's own theory says of the cell: tables uint32 (cells,) and float32 (7, cells), theory by theory."""
-    for lane in range(LANES):
-        cell = np.int64(np.uint32(np.uint32(theory[lane] * CELLS) + np.uint32(own[lane] * FIVE + seen[lane])))
-        packed[lane] = cells[cell]
-        weights_0[lane] = reals[0, cell]
-        weights_1[lane] = reals[1, cell]
-        weights_2[lane] = reals[2, cell]
-        weights_3[lane] = reals[3, cell]
-        threshold[lane] = reals[4, cell]
-        handicap[lane] = reals[5, cell]
-        keep[lane] = reals[6, cell]
-
-
-@row_loop
 def respond(
-    own: Any, seen: Any, active: Any, aware: Any, trust: Any, stakes: Any, prior: Any, remaining: Any, power: Any,
-    word_1: Any, word_2: Any, sated: Any, turned: Any, packed: Any, weights_0: Any, weights_1: Any, weights_2: Any,
-    weights_3: Any, thresholds: Any, handicaps: Any, keeps: Any, orientation: Any, calculative_share: Any,
+    own: Any, cell_row: Any, active: Any, aware: Any, trust: Any, stakes: Any, prior: Any, remaining: Any, power: Any,
+    word_1: Any, word_2: Any, sated: Any, turned: Any, bits: Any, found: Any, orientation: Any, calculative_share: Any,
     awareness_bonus: Any, temptation: Any, sensitivity: Any, tremble: Any, strength: Any, chosen: Any, code: Any,
 ) -> None:  # fmt: skip
-    """A response (model section 4) with every mechanism; tables by lane, as `look_up` fills them."""
+    """A response (model section 4) with every mechanism; `bits`, `found`: tables of `sim.answer_rows`, as looked up."""
     for lane in range(LANES):
         s = own[lane]
-        cell = np.uint32(s * FIVE + seen[lane])
+        cell = cell_row[lane]
         left = eq.at_stake(remaining[lane], stakes[lane])
         omega = orientation[lane]
         tau = eq.effective_trust(trust[lane], left, omega, calculative_share)
-        w0, w1, w2, w3 = weights_0[lane], weights_1[lane], weights_2[lane], weights_3[lane]
-        drive = eq.drive(left, tau, omega, prior[lane], w0, w1, w2, w3)
+        drive = eq.drive(
+            left, tau, omega, prior[lane], found[STAKES, lane], found[TRUST, lane], found[ORIENTATION, lane],
+            found[PRIOR, lane], found[TOTAL, lane],
+        )  # fmt: skip
         score = eq.empowerment_score(
-            drive, aware[lane], awareness_bonus, thresholds[lane], handicaps[lane], power[lane], temptation, sensitivity
-        )
-        table = packed[lane]
-        barrier = np.uint32(table & THREE_BITS)
-        empowered = np.uint32(np.uint32(table >> THREE) & THREE_BITS)
+            drive, aware[lane], awareness_bonus, found[THRESHOLD, lane], found[HANDICAP, lane], power[lane], temptation,
+            sensitivity,
+        )  # fmt: skip
+        table = bits[TARGETS, lane]
+        barrier = np.uint32(table & SEVEN)
+        empowered = np.uint32(np.uint32(table >> THREE) & SEVEN)
         probability = eq.logistic(score)
         probability = probability if np.uint32(table >> SIX) != ZERO else eq.ZERO
-        keep, turn_, sated_ = keeps[lane], turned[lane], sated[lane]
+        keep, turn_, sated_ = found[KEEP, lane], turned[lane], sated[lane]
         u1, u2 = uniform(word_1[lane]), uniform(word_2[lane])
         takes_empowered = u2 < probability
         takes_barrier = u2 < eq.barrier_threshold(probability, strength)

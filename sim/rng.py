@@ -93,14 +93,33 @@ def _round_key(key: Any, weyl: Any, number: Any) -> Any:
 
 
 @formula
+def first_product(low: Any) -> Any:
+    """What the first round of Philox makes of the counter's first word (uint64); the same in all periods and slots."""
+    return MULTIPLIER_0 * np.uint64(low)
+
+
+@formula
 def philox(low: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any) -> Any:
     """Philox4x32-10: four words from a 4-word counter and a 2-word key, all uint32.
 
     Source: Salmon et al. 2011, "Parallel random numbers: as easy as 1, 2, 3", section 3.3; checked against the
-    known-answer vectors of their Random123 library. The ten rounds are written out: a loop inside the loop over
-    lanes would keep the compiler from vectorizing.
+    known-answer vectors of their Random123 library.
     """
-    x0, x1, x2, x3 = _round(low, high, period, slot, key_0, key_1)
+    return philox_from(MULTIPLIER_0 * np.uint64(low), high, period, slot, key_0, key_1)
+
+
+@formula
+def philox_from(product: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any) -> Any:
+    """`philox` from the `first_product` of the counter's first word.
+
+    Only that product differs between the lanes of a chunk, so that the compiler takes the rest of the first round, and
+    half of the second, out of the loop. The ten rounds are written out: a loop inside the loop over lanes would keep the
+    compiler from vectorizing.
+    """
+    other = MULTIPLIER_1 * np.uint64(period)
+    x0 = np.uint32(other >> WORD_BITS) ^ high ^ key_0
+    x2 = np.uint32(product >> WORD_BITS) ^ slot ^ key_1
+    x1, x3 = np.uint32(other & WORD_MASK), np.uint32(product & WORD_MASK)
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, _round_key(key_0, WEYL_0, N1), _round_key(key_1, WEYL_1, N1))
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, _round_key(key_0, WEYL_0, N2), _round_key(key_1, WEYL_1, N2))
     x0, x1, x2, x3 = _round(x0, x1, x2, x3, _round_key(key_0, WEYL_0, N3), _round_key(key_1, WEYL_1, N3))

@@ -1,9 +1,9 @@
 """Row loops: one step of the model over `LANES` alliances held side by side.
 
 A row is a one-dimensional array with one entry per alliance (a lane), so that the compiler turns each loop into vector
-instructions: arithmetic, comparison and selection, no branches and no table lookups. A table of 25 cells is held in
-*bit planes*: bit ``5 own + seen`` of plane k is bit k of the cell's code. numba takes uint32 operands to uint64; the casts
-back keep a loop in 32 bits, twice as many lanes to an instruction. The rows given to one call never overlap.
+instructions: arithmetic, comparison and selection, no branches; tables are read by `sim.lookup`. numba takes uint32
+operands to uint64; the casts back keep a loop in 32 bits, twice as many lanes to an instruction. The rows given to one
+call never overlap.
 """
 
 from __future__ import annotations
@@ -14,37 +14,22 @@ import numpy as np
 
 from sim import equations as eq
 from sim.jit import formula, row_loop
-from sim.rng import one_of, philox, uniform
+from sim.rng import first_product, one_of, philox_from, uniform
 
 LANES = 512
 
 ZERO = np.uint32(0)
 ONE = np.uint32(1)
 TWO = np.uint32(2)
-FOUR = np.uint32(4)
 FIVE = np.uint32(5)
 BIT_MASK = np.uint32(31)
 CELLS = np.uint32(25)
 CELLS_TWICE = np.uint32(50)
-#: Codes of a response row: cell + 25 * branch; branches are empowered, barrier, kept.
+#: Code of a response that was not reconsidered, where responses are coded as cell + 25 * branch.
 NOT_REACHED = np.uint32(75)
-RESPONSE_CODES = 76
 #: Strategy counts of an alliance are packed six bits each into one word.
 COUNT_BITS = np.uint32(6)
 COUNT_MASK = np.uint32(63)
-
-
-@formula
-def has(plane: Any, cell_bit: Any) -> Any:
-    """Whether a plane is set in a cell, `cell_bit` = 1 << cell."""
-    return np.uint32(plane & cell_bit) != ZERO
-
-
-@formula
-def code_of(plane_0: Any, plane_1: Any, plane_2: Any, cell_bit: Any) -> Any:
-    """Code 0 to 7 that three planes hold for a cell (uint32)."""
-    code = np.uint32((ONE if has(plane_0, cell_bit) else ZERO) | (TWO if has(plane_1, cell_bit) else ZERO))
-    return np.uint32(code | (FOUR if has(plane_2, cell_bit) else ZERO))
 
 
 @formula
@@ -61,10 +46,17 @@ def fill(row: Any, value: Any) -> None:
 
 
 @row_loop
-def words(low: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any, w0: Any, w1: Any, w2: Any, w3: Any) -> None:
-    """The four random words of one slot for every lane."""
+def number(first: Any, product: Any) -> None:
+    """What Philox makes of the numbers (low words) of the alliances from `first` on; see `sim.rng.first_product`."""
     for lane in range(LANES):
-        a, b, c, d = philox(low[lane], high[lane], period, slot, key_0, key_1)
+        product[lane] = first_product(np.uint32(first + np.uint32(lane)))
+
+
+@row_loop
+def words(product: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any, w0: Any, w1: Any, w2: Any, w3: Any) -> None:
+    """The four random words of one slot for every lane; `product` as `number` fills it, `high` the same for all."""
+    for lane in range(LANES):
+        a, b, c, d = philox_from(product[lane], high, period, slot, key_0, key_1)
         w0[lane] = a
         w1[lane] = b
         w2[lane] = c
@@ -91,33 +83,41 @@ def draw_event(word: Any, probability: Any, event: Any) -> None:
 
 
 @row_loop
-def exchange(own: Any, other: Any, moderate: Any, gamma: Any, transfers: Any, creations: Any) -> None:
-    """Add what a partner receives from, and creates with, one counterpart in a period."""
+def pair_cell(own: Any, other: Any, cell: Any) -> None:
+    """Cell of a partner and what it sees."""
     for lane in range(LANES):
-        s, o = own[lane], other[lane]
-        received = eq.transfer(eq.transparency(o, moderate), eq.receptivity(s, moderate))
-        given = eq.transfer(eq.transparency(s, moderate), eq.receptivity(o, moderate))
-        transfers[lane] += received
-        creations[lane] += eq.appropriated(eq.creation(gamma, received, given), received)
+        cell[lane] = np.uint32(np.uint32(own[lane] * FIVE) + other[lane])
 
 
 @row_loop
-def compare_pair(own: Any, other: Any, moderate: Any, gamma: Any, differences: Any, totals: Any) -> None:
-    """Add a pair's learning difference and total, the parts of inequity."""
+def living_cell(own: Any, other: Any, alive: Any, idle: Any, cell: Any) -> None:
+    """Cell of a pair, or `idle` where the alliance is dissolved."""
     for lane in range(LANES):
-        s, o = own[lane], other[lane]
-        received = eq.transfer(eq.transparency(o, moderate), eq.receptivity(s, moderate))
-        given = eq.transfer(eq.transparency(s, moderate), eq.receptivity(o, moderate))
-        created = eq.creation(gamma, received, given)
-        mine = received + eq.appropriated(created, received)
-        theirs = given + eq.appropriated(created, given)
-        differences[lane] += mine - theirs if mine > theirs else theirs - mine
-        totals[lane] += mine + theirs
+        at = np.uint32(np.uint32(own[lane] * FIVE) + other[lane])
+        cell[lane] = at if alive[lane] == ONE else idle
+
+
+@row_loop
+def collect(found: Any, own_transfers: Any, own_creations: Any, other_transfers: Any, other_creations: Any) -> None:
+    """Add what both partners of a pair receive and create, as `sim.cell_tables.outcomes` has it, to their sums."""
+    for lane in range(LANES):
+        own_transfers[lane] += found[0, lane]
+        own_creations[lane] += found[1, lane]
+        other_transfers[lane] += found[2, lane]
+        other_creations[lane] += found[3, lane]
+
+
+@row_loop
+def compare(found: Any, differences: Any, totals: Any) -> None:
+    """Add a pair's learning difference and total, the parts of inequity, as `sim.cell_tables.outcomes` has them."""
+    for lane in range(LANES):
+        differences[lane] += found[4, lane]
+        totals[lane] += found[5, lane]
 
 
 @row_loop
 def book_partner(
-    transfers: Any, creations: Any, others: Any, transfer_sum: Any, creation_sum: Any, learning_sum: Any, cumulated: Any
+    transfers: Any, creations: Any, others: Any, transfer_sum: Any, creation_sum: Any, learning_sum: Any, learned: Any
 ) -> None:
     """Close a partner's period: add its transfer, creation and learning to its alliance's and its own learning to date."""
     for lane in range(LANES):
@@ -127,54 +127,37 @@ def book_partner(
         transfer_sum[lane] += transfer
         creation_sum[lane] += created
         learning_sum[lane] += learning
-        cumulated[lane] += np.int64(eq.fixed_point(learning))
+        learned[lane] += eq.fixed_point(learning)
         transfers[lane] = eq.ZERO
         creations[lane] = eq.ZERO
 
 
 @row_loop
-def update_context(
-    own: Any, other: Any, own_active: Any, other_active: Any, moderate: Any,
-    trust_own: Any, trust_other: Any, stakes_own: Any, stakes_other: Any, prior: Any, stakes_start: Any,
-    trust_gain: Any, trust_loss: Any, suspicion: Any, prior_gain: Any, prior_loss: Any, stakes_rate: Any,
-) -> None:  # fmt: skip
-    """Move a pair's trust, stakes and prior interaction by one period; frozen where a partner has left or dissolved."""
+def book_pair(found: Any, learned_up: Any, learned_down: Any) -> None:
+    """Add what two partners learn in a period, in fixed point, to their learning to date."""
     for lane in range(LANES):
-        s, o = own[lane], other[lane]
-        disclosed, absorbs = eq.transparency(s, moderate), eq.receptivity(s, moderate)
-        offered, takes = eq.transparency(o, moderate), eq.receptivity(o, moderate)
-        received, given = eq.transfer(offered, absorbs), eq.transfer(disclosed, takes)
-        live = (own_active[lane] & other_active[lane]) == ONE
-        t, u, p = trust_own[lane], trust_other[lane], prior[lane]
-        a, b = stakes_own[lane], stakes_other[lane]
-        t_next = eq.next_trust(
-            t,
-            offered,
-            eq.exploited(received, given),
-            eq.withholding(takes, offered, eq.ONE),
-            eq.ONE,
-            trust_gain,
-            trust_loss,
-            suspicion,
-        )
-        u_next = eq.next_trust(
-            u,
-            disclosed,
-            eq.exploited(given, received),
-            eq.withholding(absorbs, disclosed, eq.ONE),
-            eq.ONE,
-            trust_gain,
-            trust_loss,
-            suspicion,
-        )
-        p_next = eq.next_prior(p, disclosed, offered, prior_gain, prior_loss)
-        a_next = eq.next_stakes(a, stakes_start, received, given, stakes_rate)
-        b_next = eq.next_stakes(b, stakes_start, given, received, stakes_rate)
-        trust_own[lane] = t_next if live else t
-        trust_other[lane] = u_next if live else u
-        prior[lane] = p_next if live else p
-        stakes_own[lane] = a_next if live else a
-        stakes_other[lane] = b_next if live else b
+        learned_up[lane] += np.int32(found[0, lane])
+        learned_down[lane] += np.int32(found[1, lane])
+
+
+@row_loop
+def take_over(learned: Any, cumulated: Any) -> None:
+    """Move learning to date from 32 bits to 64."""
+    for lane in range(LANES):
+        cumulated[lane] += np.int64(learned[lane])
+        learned[lane] = np.int32(0)
+
+
+@row_loop
+def move_context(rates: Any, trust_up: Any, trust_down: Any, stakes_up: Any, stakes_down: Any, prior: Any) -> None:
+    """Move a pair's trust, stakes and prior interaction by one period, with rates as `sim.cell_tables.moves` has them."""
+    for lane in range(LANES):
+        trust_up[lane] = eq.moved_trust(trust_up[lane], rates[0, lane], rates[1, lane])
+        trust_down[lane] = eq.moved_trust(trust_down[lane], rates[2, lane], rates[3, lane])
+        prior[lane] = eq.moved_prior(prior[lane], rates[4, lane], rates[5, lane])
+        target, rate = rates[6, lane], rates[7, lane]
+        stakes_up[lane] = eq.moved_stakes(stakes_up[lane], target, rate)
+        stakes_down[lane] = eq.moved_stakes(stakes_down[lane], target, rate)
 
 
 @row_loop
@@ -182,6 +165,29 @@ def draw_counterpart(word: Any, own_active: Any, active_number: Any, rank: Any) 
     """Which of the other active partners is met: 0 is the next one after the partner, cyclic."""
     for lane in range(LANES):
         rank[lane] = one_of(word[lane], active_number[lane] - own_active[lane])
+
+
+@row_loop
+def draw_other(word: Any, others: Any, rank: Any) -> None:
+    """`draw_counterpart` where all partners are active: one of `others`."""
+    for lane in range(LANES):
+        rank[lane] = one_of(word[lane], others)
+
+
+@row_loop
+def meet_at(
+    rank: Any, place: Any, other: Any, trust: Any, stakes: Any, prior: Any, met: Any, met_trust: Any, met_stakes: Any,
+    met_prior: Any,
+) -> None:  # fmt: skip
+    """`meet` where all partners are active: the one at `place`."""
+    for lane in range(LANES):
+        s, t, a, p = other[lane], trust[lane], stakes[lane], prior[lane]
+        s_met, t_met, a_met, p_met = met[lane], met_trust[lane], met_stakes[lane], met_prior[lane]
+        here = rank[lane] == place
+        met[lane] = s if here else s_met
+        met_trust[lane] = t if here else t_met
+        met_stakes[lane] = a if here else a_met
+        met_prior[lane] = p if here else p_met
 
 
 @row_loop
@@ -240,6 +246,26 @@ def dissolve(active_number: Any, open_number: Any, left: Any, period: Any, alive
         alive[lane] = ZERO if ends else lives
         ended[lane] = period if ends else when
         exited[lane] = anybody if ends else by_exit
+
+
+@row_loop
+def close_group(packed: Any, pattern: Any, period: Any, alive: Any, ended: Any) -> None:
+    """`dissolve` where nobody can leave: at packed strategy counts that say that all avoid."""
+    for lane in range(LANES):
+        lives, when = alive[lane], ended[lane]
+        ends = (lives == ONE) & (packed[lane] == pattern)
+        alive[lane] = ZERO if ends else lives
+        ended[lane] = period if ends else when
+
+
+@row_loop
+def close_pair(up: Any, down: Any, period: Any, alive: Any, ended: Any) -> None:
+    """`close_group` for two partners."""
+    for lane in range(LANES):
+        lives, when = alive[lane], ended[lane]
+        ends = (lives == ONE) & (np.uint32(up[lane] | down[lane]) == ZERO)
+        alive[lane] = ZERO if ends else lives
+        ended[lane] = period if ends else when
 
 
 @row_loop

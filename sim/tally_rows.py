@@ -194,15 +194,22 @@ def inequity_row(differences: Any, totals: Any, lanes: Any) -> Any:
     return np.int64(number)
 
 
+@formula
+def bin_of(cumulated: Any, most: Any) -> Any:
+    """Bin of a partner's learning over the run; the last one includes its end."""
+    b = int(np.float64(cumulated) * BINS / most)
+    return b if b < BINS else BINS - 1
+
+
 @step
 def totals(
-    point: Any, want_mean: Any, want_bins: Any, lanes: Any, cumulated: Any, ended: Any, alive: Any, exited: Any,
+    point: Any, want_mean: Any, want_bins: Any, begin: Any, end: Any, cumulated: Any, ended: Any, alive: Any, exited: Any,
     bins: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Close a chunk: learning over the run, its histogram, time and cause of dissolution; `bins` is all zero around it."""
+    """Close lanes `begin` to `end`: learning over the run, its histogram, time and cause of dissolution; `bins` is 0."""
     partners, periods = point.partners, point.periods
     most = np.float64(periods) * FIXED_FLOAT * (1.0 + 2.0 * np.float64(point.creation) * np.float64(point.mutuality))
-    for lane in range(lanes):
+    for lane in range(begin, end):
         if want_mean:
             sums = np.int64(0)
             for i in range(partners):
@@ -212,12 +219,13 @@ def totals(
             out[CUMULATIVE_LEARNING, SQUARE] += k * k
         if want_bins:
             for i in range(partners):
-                b = int(np.float64(cumulated[i, lane]) * BINS / most)
-                bins[b if b < BINS else BINS - 1] += 1
-            for b in range(BINS):
-                out[HISTOGRAM + b, SUM] += bins[b]
-                out[HISTOGRAM + b, SQUARE] += bins[b] * bins[b]
-                bins[b] = 0
+                b = bin_of(cumulated[i, lane], most)
+                # (c + 1)^2 - c^2 = 2 c + 1
+                out[HISTOGRAM + b, SUM] += 1
+                out[HISTOGRAM + b, SQUARE] += 2 * bins[b] + 1
+                bins[b] += 1
+            for i in range(partners):
+                bins[bin_of(cumulated[i, lane], most)] = 0
         when = np.int64(ended[lane])
         out[DISSOLUTION_TIME, SUM] += when
         out[DISSOLUTION_TIME, SQUARE] += when * when

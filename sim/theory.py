@@ -26,8 +26,6 @@ FOLDER = Path(__file__).parent / "theories"
 DRIVERS: tuple[str, ...] = ("stakes", "trust", "orientation", "prior")
 PROPOSITIONS: tuple[str, ...] = ("P6", "P7", "P8", "P9")
 NEVER = -1
-#: Most distinct values of pace in one theory: the kernel tells them apart by three bits.
-PACE_CLASSES = 8
 NO_PROPOSITION = "none"
 #: Size in bytes above which a theory file is not read; larsson1998 has 4 kB.
 MAX_BYTES = 256_000
@@ -221,8 +219,6 @@ def parse(text: str, where: str) -> Theory:
             said = f"rests on proposition {_short(label)}, whose drivers are not given ({known} are)."
             raise TheoryError(f"{where}: {name} {said}")
     pace = [float(file.pace.get(o, {}).get(s, 1.0)) for o in STRATEGIES for s in STRATEGIES]  # type: ignore[call-overload]
-    if len(set(pace)) > PACE_CLASSES:
-        raise TheoryError(f"{where}: pace has {len(set(pace))} distinct values; at most {PACE_CLASSES} are supported.")
     given = [file.propositions.get(p) for p in PROPOSITIONS]  # type: ignore[call-overload]
     return Theory(
         name=file.name,

@@ -1,15 +1,13 @@
-"""Response theories as the program uses them: labels of propositions, and the tables as the kernels take them."""
+"""Response theories as the program uses them: labels of propositions, and the chance to keep a strategy."""
 
 from __future__ import annotations
 
 import functools
 import math
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable
 
-import numpy as np
-
-from sim.theory import NEVER, NO_PROPOSITION, Theory
+from sim.theory import NO_PROPOSITION, Theory
 from sim.variables import BRANCHES
 
 
@@ -33,39 +31,6 @@ def labels(theories: Iterable[Theory]) -> tuple[str, ...]:
 def response_labels(theory: Theory) -> tuple[str, ...]:
     """Label of each response column of the tallies, in their order (branch, own, seen)."""
     return tuple(theory.label(cell, branch) for branch in range(len(BRANCHES)) for cell in range(25))
-
-
-def _planes(codes: Sequence[int], count: int) -> list[int]:
-    return [sum(((code >> k) & 1) << cell for cell, code in enumerate(codes)) for k in range(count)]
-
-
-def bit_planes(theory: Theory) -> np.ndarray:
-    """The tables as the kernel takes them: uint32[13], bit ``cell`` of each word.
-
-    Three planes each for barrier and empowered targets, one where empowerment is possible, two for the proposition
-    group, one for the handicap, three for the class of pace (in the order of `pace_classes`).
-    """
-    return np.array(_all_planes(theory), np.uint32)
-
-
-@functools.lru_cache(maxsize=64)
-def _all_planes(theory: Theory) -> tuple[int, ...]:
-    classes = pace_classes(theory)
-    possible = [int(target != NEVER) for target in theory.empowered]
-    planes = [
-        *_planes(theory.barrier, 3),
-        *_planes([max(target, 0) for target in theory.empowered], 3),
-        *_planes(possible, 1),
-        *_planes([theory.group(cell) for cell in range(25)], 2),
-        *_planes([int(h) for h in theory.handicapped], 1),
-        *_planes([classes.index(pace) for pace in theory.pace], 3),
-    ]
-    return tuple(planes)
-
-
-def pace_classes(theory: Theory) -> list[float]:
-    """The distinct values of pace, ascending."""
-    return sorted(set(theory.pace))
 
 
 def keep_probability(reconsideration: float, pace: float) -> float:

@@ -1,7 +1,7 @@
 """The model in plain Python, one alliance at a time: what the compiled kernel has to reproduce, integer for integer.
 
 Written from the page of the model (sections 0 to 7), as loops over periods, partners and pairs, with the tables of the
-theories as they stand in their files: no lanes, no bit planes, no early stop, and every mechanism always in place. The
+theories as they stand in their files: no lanes, no tables of numbers, no early stop, and every mechanism always in place. The
 formulas are those of `sim.equations`, `sim.abilities` and `sim.review`, run as plain Python on float32 scalars.
 """
 
@@ -175,11 +175,12 @@ class _Alliance:
         for i, j in self.both_active():
             takes = rd.withholding(rd.receptivity(Code(self.strategy[j][i]), self.moderate), X[j][i], o)
             loss = rd.exploited(f[i][j], f[j][i])
-            rates = r["trust_gain"], r["trust_loss"], r["suspicion"]
-            trust[i, j] = rd.next_trust(self.trust[i, j], X[j][i], loss, takes, o, *rates)
-            prior[i, j] = rd.next_prior(self.prior[i, j], X[i][j], X[j][i], r["prior_gain"], r["prior_loss"])
-            start = self.first_stakes[i, j]
-            stakes[i, j] = rd.next_stakes(self.stakes[i, j], start, f[i][j], f[j][i], r["stakes_rate"])
+            decay = rd.trust_decay(loss, takes, r["trust_loss"], r["suspicion"])
+            trust[i, j] = rd.moved_trust(self.trust[i, j], rd.trust_growth(X[j][i], o, r["trust_gain"]), decay)
+            shared = rd.interaction(X[i][j], X[j][i])
+            prior[i, j] = rd.moved_prior(self.prior[i, j], r["prior_gain"] * shared, rd.prior_decay(shared, r["prior_loss"]))
+            target = rd.stakes_target(self.first_stakes[i, j], f[i][j], f[j][i])
+            stakes[i, j] = rd.moved_stakes(self.stakes[i, j], target, r["stakes_rate"])
         self.trust, self.stakes, self.prior = trust, stakes, prior
 
     def measure_power(self) -> None:
@@ -234,7 +235,7 @@ class _Alliance:
         tau = rd.effective_trust(seen.trust, stakes, omega, F(self.p.context.calculative_share))
         weights = [F(w) for w in theory.weights[group]]
         z = rd.empowerment_score(
-            rd.drive(stakes, tau, omega, seen.prior, *weights),
+            rd.drive(stakes, tau, omega, seen.prior, *weights, rd.total_weight(*weights)),
             ONE if self.aware[i] else ZERO,
             F(response.awareness_bonus),
             F(threshold),

@@ -144,7 +144,10 @@ def arguments_for(name: str, number: int) -> list[tuple[Any, ...]]:
         columns.append(reals)
     rows = list(zip(*columns, strict=True))
     if name == "drive":
-        rows = [row for row in rows if sum(float(w) for w in row[4:]) > 2.0**-100]
+        # The last one is the sum of the weights.
+        rows = [(*row[:-1], eq.total_weight.py_func(*row[4:8])) for row in rows]
+        rows = [row for row in rows if row[-1] > 2.0**-100]
+        assert len(rows) > number / 2
     return rows
 
 
@@ -173,7 +176,9 @@ def test_constants__are_of_32_bits() -> None:
 
 
 def test_formulas__none_is_forgotten() -> None:
-    assert {"receptivity", "transfer", "next_trust", "logistic", "drive", "fixed_point"} <= set(FORMULAS)
+    assert {"receptivity", "transfer", "logistic", "total_weight", "drive", "fixed_point"} <= set(FORMULAS)
+    assert {"trust_growth", "trust_decay", "moved_trust", "interaction", "prior_decay", "moved_prior"} <= set(FORMULAS)
+    assert {"stakes_target", "moved_stakes"} <= set(FORMULAS)
     assert {"with_memory", "next_remaining", "power", "forced", "review_value", "readjusted"} <= set(FORMULAS)
     assert len(FORMULAS) == sum(hasattr(f, "py_func") for m in (eq, abilities, review) for f in vars(m).values())
 
@@ -278,6 +283,37 @@ def test_logistic__compiled_equals_plain_over_the_range() -> None:
 
 # --- context stays in [0, 1] -------------------------------------------------------------------------------------------
 
+
+def next_trust(
+    trust: np.float32, offered: np.float32, exploited: np.float32, withheld: np.float32, openness: np.float32,
+    gain: np.float32, loss: np.float32, suspicion: np.float32,
+) -> np.float32:  # fmt: skip
+    """tau_ij after a period."""
+    growth = eq.trust_growth.py_func(offered, openness, gain)
+    decay = eq.trust_decay.py_func(exploited, withheld, loss, suspicion)
+    assert 0 <= growth <= 1
+    assert 0 <= decay <= 1
+    return eq.moved_trust.py_func(trust, growth, decay)
+
+
+def next_prior(prior: np.float32, own: np.float32, other: np.float32, gain: np.float32, loss: np.float32) -> np.float32:
+    """pi_ij after a period, from what both disclose."""
+    shared = eq.interaction.py_func(own, other)
+    decay = eq.prior_decay.py_func(shared, loss)
+    assert 0 <= shared <= 1
+    assert decay == (loss if shared == 0 else 0)
+    return eq.moved_prior.py_func(prior, gain * shared, decay)
+
+
+def next_stakes(stakes: np.float32, start: np.float32, got: np.float32, gave: np.float32, rate: np.float32) -> np.float32:
+    """lambda_ij after a period."""
+    target = eq.stakes_target.py_func(start, got, gave)
+    assert start <= target <= 1
+    return eq.moved_stakes.py_func(stakes, target, rate)
+
+
+PERIODS = {"next_trust": next_trust, "next_prior": next_prior, "next_stakes": next_stakes}
+
 open_ = st.one_of(st.sampled_from([1.0, 0.25, 0.6, 0.001]), st.floats(0.0010000000474974513, 1, width=32)).map(F)
 unit = st.one_of(st.sampled_from([0.0, 1.0, 0.5, 2.0**-149, 1 - 2.0**-24, 2.0**-24]), st.floats(0, 1, width=32)).map(F)
 bounded = settings(max_examples=400, deadline=None, derandomize=True)
@@ -294,7 +330,7 @@ def test_next_trust__stays_in_bounds(
 ) -> None:  # fmt: skip
     # What is offered is at most the openness of the phase.
     offered = share * o
-    after = eq.next_trust.py_func(trust, offered, exploited, withheld, o, gain, loss, suspicion)
+    after = next_trust(trust, offered, exploited, withheld, o, gain, loss, suspicion)
     assert type(after) is np.float32
     assert 0 <= after <= 1
     if gain == 0 or offered == 0:
@@ -310,10 +346,10 @@ def test_next_trust__stays_in_bounds(
 def test_next_prior__stays_in_bounds(
     prior: np.float32, own: np.float32, other: np.float32, gain: np.float32, loss: np.float32
 ) -> None:
-    after = eq.next_prior.py_func(prior, own, other, gain, loss)
+    after = next_prior(prior, own, other, gain, loss)
     assert type(after) is np.float32
     assert 0 <= after <= 1
-    assert after == eq.next_prior.py_func(prior, other, own, gain, loss)
+    assert after == next_prior(prior, other, own, gain, loss)
     # Two disclosures of which half the sum is no float32 above 0 count as none.
     if F(own + other) * HALF == 0:
         assert after <= prior
@@ -328,7 +364,7 @@ def test_next_prior__stays_in_bounds(
 def test_next_stakes__stays_in_bounds(
     stakes: np.float32, start: np.float32, got: np.float32, gave: np.float32, rate: np.float32
 ) -> None:
-    after = eq.next_stakes.py_func(stakes, start, got, gave, rate)
+    after = next_stakes(stakes, start, got, gave, rate)
     assert type(after) is np.float32
     assert 0 <= after <= 1
 
@@ -346,6 +382,29 @@ def test_effective_trust__stays_in_bounds(
 @pytest.mark.parametrize(
     ("name", "arguments", "expected"),
     [
+        ("trust_growth", (1, 1, 0.25), 0.25),
+        # half an openness of half is full openness
+        ("trust_growth", (0.5, 0.5, 0.25), 0.25),
+        ("trust_growth", (0, 0.5, 0.25), 0),
+        # .5 * .5 + .25 * 1
+        ("trust_decay", (0.5, 1, 0.5, 0.25), 0.5),
+        # no more than all
+        ("trust_decay", (1, 1, 0.75, 0.5), 1),
+        ("trust_decay", (0, 0, 1, 1), 0),
+        # .5 + .25 * .5 - .5 * .5
+        ("moved_trust", (0.5, 0.25, 0.5), 0.375),
+        ("interaction", (1, 0.25), 0.625),
+        ("interaction", (0, 0), 0),
+        ("prior_decay", (0, 0.25), 0.25),
+        ("prior_decay", (0.125, 0.25), 0),
+        ("moved_prior", (0.75, 0.5, 0), 0.875),
+        ("moved_prior", (0.75, 0, 0.5), 0.375),
+        # .25 + .75 * (1 + .5) / 2
+        ("stakes_target", (0.25, 1, 0.5), 0.8125),
+        ("stakes_target", (0.25, 0, 0), 0.25),
+        ("moved_stakes", (0.5, 0.25, 0.5), 0.375),
+        ("moved_stakes", (0.5, 0.75, 1), 0.75),
+        ("total_weight", (2, 1, 0, 1), 4),
         # trust .5, offered 1, nothing lost: .5 + .25 * 1 * .5
         ("next_trust", (0.5, 1, 0, 0, 1, 0.25, 0.5, 0.5), 0.625),
         # half an openness of half is full openness
@@ -369,7 +428,10 @@ def test_effective_trust__stays_in_bounds(
         ("withholding", (0.5, 0.25, 0.25), 0),
         ("effective_trust", (0.5, 0.5, 0.25, 0.25), 0.40625),
         # (2 * .5 + 1 * .25 + 0 * 1 + 1 * .75) / 4
-        ("drive", (0.5, 0.25, 1, 0.75, 2, 1, 0, 1), 0.5),
+        ("drive", (0.5, 0.25, 1, 0.75, 2, 1, 0, 1, 4), 0.5),
+        # a factor without weight is left out
+        # a factor without weight is left out
+        ("drive", (0.5, 0.25, 1, 0.75, 0, 0, 3, 0, 3), 1),
         # 4 * (.5 + .25 * 1 - .125 - .0625)
         ("empowerment_score", (0.5, 1, 0.25, 0.125, 0.0625, 0.5, 0, 4), 2.25),
         # the stronger has 2 * .25 more to pass, the weaker nothing less
@@ -443,7 +505,8 @@ def test_effective_trust__stays_in_bounds(
     ],
 )
 def test_formula__worked_by_hand(name: str, arguments: tuple[float, ...], expected: float) -> None:
-    assert FORMULAS[name](*[F(a) for a in arguments]) == F(expected)
+    formula = {**FORMULAS, **PERIODS}[name]
+    assert formula(*[F(a) for a in arguments]) == F(expected)
 
 
 @pytest.mark.parametrize("name", ["keep_threshold", "barrier_threshold"])

@@ -14,9 +14,21 @@ LAYERS = [
     ["strategies", "jit"],
     ["variables", "rng", "equations", "abilities", "review"],
     ["fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
-    ["rows", "answer_rows", "start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
+    ["rows", "lookup", "cell_tables", "answer_rows", "class_rows"],
+    ["start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
     ["design", "tallies", "moments", "recording", "provenance"],
-    ["kernel_parts", "kernel", "full_state", "full_steps", "full_tallies", "full_kernel"],
+    [
+        "kernel_parts",
+        "pair_tally",
+        "waves",
+        "base_state",
+        "kernel",
+        "pair_kernel",
+        "full_state",
+        "full_steps",
+        "full_tallies",
+        "full_kernel",
+    ],
     ["arguments", "blocks", "labels"],
     ["exact", "plan", "store"],
     ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
@@ -81,7 +93,8 @@ def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
     """Else an edit would go on using stale machine code."""
     from sim.jit import SOURCES
 
-    needed, queue = set(), ["kernel", "full_kernel", "moments"]
+    # `base_state` holds the types of what a kernel takes.
+    needed, queue = set(), ["kernel", "pair_kernel", "full_kernel", "base_state", "moments"]
     while queue:
         name = queue.pop()
         if name not in needed:

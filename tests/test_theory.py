@@ -2,32 +2,38 @@
 
 from __future__ import annotations
 
+import math
 import os
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 import yaml
+from cases import Case, case_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from sim import answer_rows as rows
+from sim.arguments import Tables, arguments_of
+from sim.lookup import SLOTS
 from sim.strategies import STRATEGIES
 from sim.theory import (
     DRIVERS,
     MAX_BYTES,
     NEVER,
-    PACE_CLASSES,
     PROPOSITIONS,
     Theory,
     TheoryError,
+    given_texts,
     load,
     names,
     parse,
     source_of,
 )
-from sim.theory_tables import bit_planes, keep_probability, labels, pace_classes, response_labels
+from sim.theory_tables import keep_probability, labels, response_labels
 from sim.variables import BRANCHES
 
 CODES = {"AV": 0, "AC": 1, "CM": 2, "CP": 3, "CL": 4}
@@ -193,63 +199,178 @@ def test_keep_probability__is_a_power(reconsideration: float, pace: float, kept:
     assert keep_probability(reconsideration, pace) == kept
 
 
-# --- bit planes --------------------------------------------------------------------------------------------------------
+# --- the tables that the kernels get ------------------------------------------------------------------------------------
 
 
-def unpacked(planes: np.ndarray, first: int, count: int) -> list[int]:
-    """Codes of the 25 cells from some of the planes."""
-    return [sum((int(planes[first + k]) >> cell & 1) << k for k in range(count)) for cell in range(25)]
+def single(value: float) -> np.float32:
+    return np.float32(value)
 
 
-def check_planes(theory: Theory) -> None:
-    planes = bit_planes(theory)
-    assert planes.dtype == np.uint32
-    assert planes.shape == (13,)
-    assert (planes < 2**25).all()
-    possible = unpacked(planes, 6, 1)
-    assert unpacked(planes, 0, 3) == list(theory.barrier)
-    assert unpacked(planes, 3, 3) == [max(target, 0) for target in theory.empowered]
-    assert possible == [int(target != NEVER) for target in theory.empowered]
-    groups = [f"P{theory.empowered_label[cell][0]}" if possible[cell] else "P6" for cell in range(25)]
-    assert [PROPOSITIONS[g] for g in unpacked(planes, 7, 2)] == groups
-    assert unpacked(planes, 9, 1) == [int(h) for h in theory.handicapped]
-    assert [pace_classes(theory)[k] for k in unpacked(planes, 10, 3)] == list(theory.pace)
+def filled(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
+    """What the kernel looks up: the same memory as words and as reals."""
+    bits = np.zeros((rows.ROWS, SLOTS), np.uint32)
+    rows.fill_answers(tables.cells, tables.reals, bits, bits.view(np.float32))
+    return bits, bits.view(np.float32)
+
+
+def check_tables(
+    case: Case, barrier: list[int], empowered: list[int], groups: list[int], weights: list[list[float]],
+    thresholds: list[float], handicaps: list[float], paces: list[float],
+) -> None:  # fmt: skip
+    """Both what the kernels are given, and what is looked up by cell, say what a theory says, cell by cell."""
+    tables, response = case.arguments.tables, case.point.parameters.response
+    assert tables is not None
+    assert (tables.cells.dtype, tables.cells.shape) == (np.uint32, (25,))
+    assert (tables.reals.dtype, tables.reals.shape) == (np.float32, (7, 25))
+    full = arguments_of(case.point, case.config, case.grid, force_full=True).full
+    assert full is not None
+    assert (full.theories.cells == tables.cells).all()
+    assert (full.theories.reals == tables.reals).all()
+    bits, reals = filled(tables)
+    tremble = single(response.tremble)
+    for cell in range(25):
+        possible = empowered[cell] != NEVER
+        held = int(bits[rows.TARGETS, cell])
+        assert held < 2**7
+        assert (held & 7, held >> 3 & 7, held >> 6) == (barrier[cell], max(empowered[cell], 0), possible)
+        kept = single(math.pow(1 - response.reconsideration, paces[cell]))
+        assert reals[rows.KEEP, cell] == tremble + (1 - tremble) * kept
+        assert reals[rows.HANDICAP, cell] == single(handicaps[cell])
+        if possible:
+            expected = [single(w) for w in weights[groups[cell]]]
+            assert reals[[rows.STAKES, rows.TRUST, rows.ORIENTATION, rows.PRIOR], cell].tolist() == expected
+            assert reals[rows.TOTAL, cell] == expected[0] + expected[1] + expected[2] + expected[3]
+            assert reals[rows.THRESHOLD, cell] == single(thresholds[groups[cell]])
+        # Where nothing empowers, a mean with any weights; it has to be finite.
+        assert 0 < reals[rows.TOTAL, cell] < np.inf
+    assert not bits[:, 25:].any()
+    check_answers(bits, reals, barrier, empowered)
+
+
+def check_answers(bits: np.ndarray, reals: np.ndarray, barrier: list[int], empowered: list[int]) -> None:
+    """What a partner does who neither trembles nor keeps: certain of empowerment, with a barrier, with neither."""
+    zero, one, low, high = single(0), single(1), np.uint32(0), np.uint32(2**32 - 1)
+    for cell in range(25):
+        own, possible = np.uint32(cell // 5), empowered[cell] != NEVER
+
+        def response(chance: np.float32, word: np.uint32, strength: np.float32, keep: np.float32 = zero) -> tuple[int, int]:
+            target = bits[rows.TARGETS, cell]  # noqa: B023
+            return rows.settle_one(target, keep, own, chance, low, word, zero, strength)  # noqa: B023
+
+        fallen = (barrier[cell], rows.BARRIER)
+        assert response(one, high, one) == ((empowered[cell], rows.EMPOWERED) if possible else fallen)
+        assert response(zero, low, one) == fallen
+        assert response(one, high, zero) == ((empowered[cell], rows.EMPOWERED) if possible else (own, rows.KEPT))
+        assert response(zero, low, zero) == (own, rows.KEPT)
+        assert response(one, low, one, keep=one) == (own, rows.SKIPPED)
+        own_keep = reals[rows.KEEP, cell]
+        assert response(zero, low, one, own_keep) == ((own, rows.SKIPPED) if own_keep > 0 else fallen)
 
 
 @pytest.mark.parametrize("name", names())
-def test_bit_planes__hold_the_tables(name: str) -> None:
-    check_planes(load(name))
+def test_tables__hold_the_theories_that_come_with_the_program(name: str) -> None:
+    theory = load(name)
+    check_tables(
+        case_of(response__theory_mix=name, population__periods=1),
+        list(theory.barrier),
+        list(theory.empowered),
+        [PROPOSITIONS.index(f"P{label[0]}") if label else 0 for label in theory.empowered_label],
+        [list(weights) for weights in theory.weights],
+        list(theory.thresholds),
+        [theory.handicap if h else 0 for h in theory.handicapped],
+        list(theory.pace),
+    )
+
+
+def by_cell(values: Sequence[Any]) -> dict[str, dict[str, Any]]:
+    """25 values as a file has them."""
+    return {own: dict(zip(STRATEGIES, values[5 * k : 5 * k + 5], strict=True)) for k, own in enumerate(STRATEGIES)}
+
+
+weight = st.one_of(st.just(0.0), st.floats(1e-30, 100.0))
+threshold = st.floats(-100.0, 100.0)
 
 
 @settings(max_examples=100, deadline=None, derandomize=True)
 @given(
     barrier=st.lists(st.integers(0, 4), min_size=25, max_size=25),
     empowered=st.lists(st.integers(-1, 4), min_size=25, max_size=25),
-    groups=st.lists(st.sampled_from("6789"), min_size=25, max_size=25),
-    paces=st.lists(st.sampled_from([0.0, 0.5, 1.0, 1.5, 2.0, 3.0, 7.25, 100.0]), min_size=25, max_size=25),
+    groups=st.lists(st.integers(0, 3), min_size=25, max_size=25),
+    paces=st.lists(st.one_of(st.sampled_from([0.0, 0.5, 1.0, 100.0]), st.floats(0.0, 100.0)), min_size=25, max_size=25),
+    weights=st.lists(st.lists(weight, min_size=4, max_size=4).filter(any), min_size=4, max_size=4),
+    thresholds=st.lists(threshold, min_size=4, max_size=4),
+    overrides=st.lists(st.none() | threshold, min_size=4, max_size=4),
+    handicap=st.floats(0.0, 100.0),
+    other_handicap=st.none() | st.floats(0.0, 100.0),
     handicapped=st.lists(st.booleans(), min_size=25, max_size=25),
+    tremble=st.sampled_from([0.0, 0.02, 1.0]),
+    reconsideration=st.sampled_from([0.0, 0.25, 0.7, 1.0]),
 )
-def test_bit_planes__hold_any_tables(
-    barrier: list[int], empowered: list[int], groups: list[str], paces: list[float], handicapped: list[bool]
-) -> None:
-    check_planes(
-        Theory(
-            name="any",
-            barrier=tuple(barrier),
-            empowered=tuple(empowered),
-            barrier_label=("",) * 25,
-            empowered_label=tuple(g if e != NEVER else "" for e, g in zip(empowered, groups, strict=True)),
-            pace=tuple(paces),
-            weights=((1.0,) * 4,) * 4,
-            thresholds=(0.5,) * 4,
-            handicap=0.1,
-            handicapped=tuple(handicapped),
+def test_tables__hold_any_theory(
+    barrier: list[int], empowered: list[int], groups: list[int], paces: list[float], weights: list[list[float]],
+    thresholds: list[float], overrides: list[float | None], handicap: float, other_handicap: float | None,
+    handicapped: list[bool], tremble: float, reconsideration: float,
+) -> None:  # fmt: skip
+    """From the text of a file on; what it says is typed out here, not read by the program."""
+    text = yaml.safe_dump({
+        "name": "any_theory",
+        "source": "test",
+        "barrier": by_cell([STRATEGIES[b] for b in barrier]),
+        "empowered": by_cell(
+            ["never" if e == NEVER else f"{STRATEGIES[e]} {g + 6}x" for e, g in zip(empowered, groups, strict=True)]
+        ),
+        "propositions": {
+            name: {"drivers": dict(zip(DRIVERS, w, strict=True)), "threshold": t}
+            for name, w, t in zip(PROPOSITIONS, weights, thresholds, strict=True)
+        },
+        "symmetric_handicap": handicap,
+        "handicapped": [[STRATEGIES[c // 5], STRATEGIES[c % 5]] for c, h in enumerate(handicapped) if h],
+        "pace": by_cell(paces),
+    })  # fmt: skip
+    with given_texts({"any.yaml": text}):
+        case = case_of(
+            population__periods=1,
+            response__theory_mix="any.yaml",
+            response__threshold=dict(zip(PROPOSITIONS, overrides, strict=True)),
+            response__symmetric_handicap=other_handicap,
+            response__tremble=tremble,
+            response__reconsideration=reconsideration,
         )
-    )
+        own = handicap if other_handicap is None else other_handicap
+        check_tables(
+            case,
+            barrier,
+            empowered,
+            groups,
+            weights,
+            [t if o is None else o for t, o in zip(thresholds, overrides, strict=True)],
+            [own if h else 0.0 for h in handicapped],
+            paces,
+        )
 
 
-def test_pace_classes__ascend() -> None:
-    assert pace_classes(load("larsson1998")) == [0.5, 1.0, 4.0]
+def test_tables__chances_are_those_of_a_context_that_all_share() -> None:
+    """The row of chances equals, to the bit, what is worked out alliance by alliance from the same context."""
+    tables = case_of(population__periods=1).arguments.tables
+    assert tables is not None
+    _, reals = filled(tables)
+    # The row of chances takes the place of a row that is not looked up then.
+    before = reals.copy()
+    context = [single(x) for x in (0.3, 0.8, 0.55, 0.1)]
+    stakes, trust, omega, prior = context
+    share, bonus, sensitivity = single(0.25), single(0.5), single(3)
+    rows.fill_chances(tables.reals, *context, share, bonus, sensitivity, reals)
+    found = rows.STAKES, rows.TRUST, rows.ORIENTATION, rows.PRIOR, rows.TOTAL, rows.THRESHOLD, rows.HANDICAP
+    for cell in range(25):
+        values = [before[row, cell] for row in found]
+        alone = rows.probability_of(stakes, trust, omega, prior, single(0), *values, share, bonus, sensitivity)
+        assert reals[rows.CHANCE, cell] == alone
+        tau = 0.75 * 0.8 + 0.25 * 0.3 * 0.55
+        drive = np.average([0.3, tau, 0.55, 0.1], weights=values[:4])
+        assert alone == pytest.approx(1 / (1 + np.exp(-3 * (drive - values[5] - values[6]))), abs=2e-6)
+    others = [row for row in range(rows.ROWS) if row != rows.CHANCE]
+    assert (reals[others] == before[others]).all()
+    assert len(set(reals[rows.CHANCE, :25])) > 4
 
 
 # --- files -------------------------------------------------------------------------------------------------------------
@@ -316,8 +437,6 @@ def with_(path: str, value: Any) -> dict[str, Any]:
 
 
 EVERY_STRATEGY = "none of avoidance, accommodation, compromise, competition, collaboration"
-PACES = {"avoidance": dict(zip(STRATEGIES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)),
-         "compromise": dict(zip(STRATEGIES, (0.6, 0.7, 0.8, 0.9, 2.0), strict=True))}  # fmt: skip
 SPOILT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "missing barrier cell": (without("barrier.competition.compromise"), ["barrier.competition.compromise is missing"]),
     "missing empowered cell": (
@@ -380,7 +499,6 @@ SPOILT: dict[str, tuple[dict[str, Any], list[str]]] = {
     "large pace": (with_("pace.collaboration.competition", 101), ["pace.collaboration.competition = 101", "100"]),
     "infinite pace": (with_("pace.collaboration.competition", float("inf")), ["pace.collaboration.competition = inf"]),
     "NaN pace": (with_("pace.collaboration.competition", float("nan")), ["pace.collaboration.competition = nan"]),
-    "too many paces": (with_("pace", PACES), ["pace has 11 distinct values", f"at most {PACE_CLASSES}"]),
     "unknown initial": (with_("initial", "hope"), ["initial = 'hope'", "competition, collaboration"]),
     "unknown key": (with_("colour", "red"), ["colour = 'red'", "there is no such key"]),
     "misspelt key": (with_("barier", {}), ["barier", "Did you mean barrier?"]),
@@ -404,15 +522,12 @@ def test_parse__names_file_and_cell_of_what_is_wrong(case: str) -> None:
         assert part in message
 
 
-def test_parse__as_many_paces_as_are_supported() -> None:
+def test_parse__every_cell_may_have_a_pace_of_its_own() -> None:
+    paces = [0.0, 100.0, *(k / 7 for k in range(1, 24))]
+    assert len(set(paces)) == 25
     data = tree()
-    data["pace"] = {"avoidance": dict(zip(STRATEGIES, (0.1, 0.2, 0.3, 0.4, 0.5), strict=True)),
-                    "compromise": {"avoidance": 0, "competition": 100}}  # fmt: skip
-    assert len(pace_classes(written(data))) == PACE_CLASSES == 8
-    check_planes(written(data))
-    data["pace"]["compromise"]["collaboration"] = 2.5
-    with pytest.raises(TheoryError, match=r"mine\.yaml: pace has 9 distinct values"):
-        written(data)
+    data["pace"] = by_cell(paces)
+    assert written(data).pace == tuple(paces)
 
 
 @pytest.mark.parametrize(

@@ -52,11 +52,16 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                         shown, absorbs = eq.transparency(s[i], m), eq.receptivity(s[i], m)
                         f, back = eq.transfer(offered, absorbs), eq.transfer(shown, takes)
                         h, v = eq.exploited(f, back), eq.withholding(takes, offered, eq.ONE)
-                        trust[i, j] = eq.next_trust(
-                            trust[i, j], offered, h, v, eq.ONE, point.trust_gain, point.trust_loss, point.suspicion
+                        growth = eq.trust_growth(offered, eq.ONE, point.trust_gain)
+                        trust[i, j] = eq.moved_trust(
+                            trust[i, j], growth, eq.trust_decay(h, v, point.trust_loss, point.suspicion)
                         )
-                        prior[i, j] = eq.next_prior(prior[i, j], shown, offered, point.prior_gain, point.prior_loss)
-                        stakes[i, j] = eq.next_stakes(stakes[i, j], point.stakes, f, back, point.stakes_rate)
+                        shared = eq.interaction(shown, offered)
+                        prior[i, j] = eq.moved_prior(
+                            prior[i, j], point.prior_gain * shared, eq.prior_decay(shared, point.prior_loss)
+                        )
+                        target = eq.stakes_target(point.stakes, f, back)
+                        stakes[i, j] = eq.moved_stakes(stakes[i, j], target, point.stakes_rate)
                 for i in range(n):
                     j = 1 - i
                     if n > 2:
@@ -76,9 +81,11 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                         chance = eq.ZERO
                         if empowered[cell] >= 0:
                             g = group[cell]
+                            w_stakes, w_trust, w_orientation, w_prior = weights[g, 0], weights[g, 1], weights[g, 2], weights[g, 3]
+                            total = eq.total_weight(w_stakes, w_trust, w_orientation, w_prior)
                             drive = eq.drive(
-                                stakes[i, j], trust[i, j], point.orientation, prior[i, j],
-                                weights[g, 0], weights[g, 1], weights[g, 2], weights[g, 3],
+                                stakes[i, j], trust[i, j], point.orientation, prior[i, j], w_stakes, w_trust,
+                                w_orientation, w_prior, total,
                             )  # fmt: skip
                             chance = eq.logistic(
                                 eq.empowerment_score(

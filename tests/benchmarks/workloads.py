@@ -90,8 +90,9 @@ def scalar_form(point: Point, arguments: Arguments) -> Callable[[int], np.ndarra
     """The scalar form of the base model on a point: number of alliances -> strategy counts (5), learning, trust by period."""
     theory, response = theory_of(point.parameters), point.parameters.response
     f, a = np.float32, arguments
-    assert a.tables is not None
-    tables = a.tables
+    weights = np.array(theory.weights, f)
+    given = [getattr(response.threshold, name) for name in theories.PROPOSITIONS]
+    thresholds = np.array([t if o is None else o for t, o in zip(theory.thresholds, given, strict=True)], f)
     keeps = [
         eq.keep_threshold.py_func(f(response.tremble), f(keep_probability(response.reconsideration, pace)))
         for pace in theory.pace
@@ -103,7 +104,7 @@ def scalar_form(point: Point, arguments: Arguments) -> Callable[[int], np.ndarra
     def run(count: int) -> np.ndarray:
         out = np.zeros((point.parameters.population.periods + 1, 7))
         scalar.simulate(
-            a.point[()], 0, count, a.mix, *cells, tables.weights, tables.thresholds, handicap, np.array(keeps, f), out
+            a.point[()], 0, count, a.mix, *cells, weights, thresholds, handicap, np.array(keeps, f), out
         )
         return out
 
