@@ -22,6 +22,12 @@ Outcome: TypeAlias = tuple[Block, "list[Tallies] | Exception"]
 RETRIES = 2
 #: Blocks handed out ahead, per worker.
 AHEAD = 2
+WORKERS_PER_WRITER = 8
+
+
+def writers_of(config: Config) -> int:
+    """Threads that write what the workers of a config find; one keeps up with a dozen workers."""
+    return 1 + workers_of(config) // WORKERS_PER_WRITER
 
 
 def execute(blocks: Iterator[Block], config: Config, stop: threading.Event) -> Iterator[Outcome]:

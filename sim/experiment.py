@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -189,9 +190,12 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     target = _target(found, title, question)
     before = target.attrs
     result = Progress()
-    collector = Collector(found.tasks, target, found.existing, found.config)
     total = sum(t.work for t in found.tasks)
-    with progress(total, len(found.tasks)) as update:
+    with (
+        progress(total, len(found.tasks)) as update,
+        ThreadPoolExecutor(executor.writers_of(found.config), thread_name_prefix="writer") as writers,
+    ):
+        collector = Collector(found.tasks, target, found.existing, found.config, writers)
         work = plan.blocks(found.tasks, rates, found.config, target.grid, target.chunk)
         for block, outcome in executor.execute(work, found.config, stop):
             if isinstance(outcome, Exception):
@@ -204,7 +208,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
             collector.flush()
             result.finished = collector.finished
             update(result.updates, result.finished)
-    collector.flush(everything=True)
+        collector.flush(everything=True)
     result.finished = collector.finished
     result.seconds = time.monotonic() - started
     result.interrupted = stop.is_set() and result.finished < len(found.tasks)
