@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.design import Point, theories_of
+from sim.design import Point, mixes, theories_of
 from sim.recording import layout_of, own_periods, period_grid, recorded_names
 from sim.schema import Config
 from sim.tallies import Sums, Tallies, stacked
@@ -21,12 +21,12 @@ if TYPE_CHECKING:
 
 def proposition_labels(points: Sequence[Point]) -> tuple[str, ...]:
     """The ``proposition`` coordinate of a design: the labels of all its theories."""
-    return labels(theory for p in points for _, _, theory in theories_of(p.parameters))
+    return labels(theory for mix in mixes(points) for _, _, theory in mix)
 
 
 def theory_names(points: Sequence[Point]) -> tuple[str, ...]:
     """The ``theory`` coordinate of a design: the names of all its theories, as the config gives them."""
-    return tuple(sorted({name for p in points for name, _, _ in theories_of(p.parameters)}))
+    return tuple(sorted({name for mix in mixes(points) for name, _, _ in mix}))
 
 
 #: Kinds of columns, by the rows that count for them; see `_counted`.

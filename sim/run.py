@@ -212,7 +212,7 @@ def plan_text(found: Survey, rates: Rates) -> str:
     config = found.config
     workers = workers_of(config)
     alliances = sum(t.stop - t.start for t in found.tasks)
-    blocks = sum(1 for _ in plan.pack(found.tasks, rates, plan.block_seconds(found.tasks, rates, config), found.chunk))
+    blocks = sum(1 for _ in plan.pack(found.tasks, rates, config, found.chunk))
     seconds = plan.seconds_of(found.tasks, rates) / min(workers, blocks)
     kept = len(found.points) - len(found.tasks)
     factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
