@@ -48,20 +48,25 @@ def threads(blocks: Iterator[Block], workers: int, stop: threading.Event) -> Ite
     """On threads of this process; the kernel releases the interpreter lock."""
     with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
         running: dict[Future[list[Tallies] | Exception], Block] = {}
-        while True:
-            while not stop.is_set() and len(running) < AHEAD * workers:
-                block = next(blocks, None)
-                if block is None:
-                    break
-                running[pool.submit(_attempt, block)] = block
-            if stop.is_set():
-                for future in [f for f in running if f.cancel()]:
-                    del running[future]
-            if not running:
-                return
-            # A short wait, so that a signal is noticed while blocks run.
-            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+        try:
+            while True:
+                while not stop.is_set() and len(running) < AHEAD * workers:
+                    block = next(blocks, None)
+                    if block is None:
+                        break
+                    running[pool.submit(_attempt, block)] = block
+                if stop.is_set():
+                    for future in [f for f in running if f.cancel()]:
+                        del running[future]
+                if not running:
+                    return
+                # A short wait, so that a signal is noticed while blocks run.
+                for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            # Where the results are wanted no more, what has not begun need not run.
+            for future in running:
+                future.cancel()
 
 
 def processes(blocks: Iterator[Block], workers: int, stop: threading.Event) -> Iterator[Outcome]:

@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.jit import formula, kernel, row_loop
+from sim.jit import formula, kernel, row_loop, step
 
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
@@ -112,6 +112,29 @@ def _wide_row(number: Any, sums: Any, high: Any, scale: Any, mean: Any, error: A
                 error[k] = b / scale[k]
 
 
+@step
+def _equal(a: Any, b: Any) -> bool:
+    """Whether two tables are the same."""
+    for i in range(a.shape[0]):
+        for j in range(a.shape[1]):
+            if a[i, j] != b[i, j]:
+                return False
+    return True
+
+
+@row_loop
+def _pick(cells: Any, columns: Any, first: Any, width: Any, out: Any) -> None:
+    """Copy some neighbouring columns of a table; `cells` and `out` are flat, row by row."""
+    rows = out.size // width
+    if width == 1:
+        for r in range(rows):
+            out[r] = cells[r * columns + first]
+    else:
+        for r in range(rows):
+            for k in range(width):
+                out[r * width + k] = cells[r * columns + first + k]
+
+
 @kernel
 def table(
     sums: Any, alliances: Any, counted: Any, scales: Any, kind: Any, number: Any, scale: Any, start: Any, width: Any,
@@ -134,19 +157,23 @@ def table(
     contributing, divisor = np.empty(cells, np.int64), np.empty(cells)
     means, errors = np.empty(cells), np.empty(cells)
     for p in range(points):
-        for r in range(rows):
+        # Points of a sweep are mostly alike; what one shares with the one before stays as it is.
+        alike = p > 0 and alliances[p] == alliances[p - 1] and _equal(counted[p], counted[p - 1])
+        for c in range(columns):
+            if number[c] != ALL or not alike:
+                for r in range(rows):
+                    n = alliances[p] if number[c] == ALL else np.int64(sums[0, p, r, number[c], 0])
+                    contributing[r * columns + c] = n if counted[p, r, kind[c]] else 0
+        if p == 0 or not _equal(scales[p : p + 1], scales[p - 1 : p]):
             for c in range(columns):
-                k = r * columns + c
-                n = alliances[p] if number[c] == ALL else np.int64(sums[0, p, r, number[c], 0])
-                contributing[k] = n if counted[p, r, kind[c]] else 0
-                divisor[k] = scales[p, scale[c]]
+                divisor[c::columns] = scales[p, scale[c]]
         low = sums[0, p].reshape(2 * cells)
         if words == 1:
             _narrow_row(contributing, low, divisor, means, errors)
         else:
             _wide_row(contributing, low, sums[1, p].reshape(2 * cells), divisor, means, errors)
-        for c in range(columns):
-            to = points * rows * start[c] + p * rows * width[c] + c - start[c]
-            for r in range(rows):
-                mean[to + r * width[c]] = means[r * columns + c]
-                error[to + r * width[c]] = errors[r * columns + c]
+        for c in range(0, columns):
+            if c == start[c]:
+                part = slice(rows * (points * c + p * width[c]), rows * (points * c + (p + 1) * width[c]))
+                _pick(means, columns, c, width[c], mean[part])
+                _pick(errors, columns, c, width[c], error[part])

@@ -141,7 +141,7 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
         if left:
             extension.recover(path)
         # Once more, with nobody else at work here.
-        found = experiment.survey(config, path)
+        found = experiment.survey(config, path, found.points)
         return _perform(found, name, question) if found.tasks else _nothing_to_do(found, question)
 
 
