@@ -12,6 +12,9 @@ from typing import Any
 
 import numpy as np
 
+#: Bytes of an item, as far as the codec can sort them.
+LARGEST_ITEM = 255
+
 
 def number_of(array: Any, start: int, stop: int) -> int | None:
     """The chunk that rows ``start`` to ``stop`` of an array are, or None where they are no whole chunk of whole rows."""
@@ -21,8 +24,18 @@ def number_of(array: Any, start: int, stop: int) -> int | None:
 
 
 def encoded(array: Any, data: np.ndarray) -> Any:
-    """A chunk as it stands on disk."""
-    return array.metadata.compressor.encode(np.ascontiguousarray(data, array.dtype))
+    """A chunk as it stands on disk.
+
+    Bytes are sorted by their place in an item before they are compressed; here the innermost dims of the array together
+    are one item, since neighbours of a period differ more than periods do. Whoever decodes needs not know.
+    """
+    data = np.ascontiguousarray(data, array.dtype)
+    item = data.itemsize
+    for length in reversed(data.shape[2:]):
+        if item * length > LARGEST_ITEM:
+            break
+        item *= length
+    return array.metadata.compressor.encode(data.reshape(-1).view(np.dtype((np.void, item))))
 
 
 def put(folder: Path, array: Any, number: int, content: Any) -> None:

@@ -217,6 +217,8 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         if collector is not None:
             collector.flush(everything=True)
             result.finished = collector.finished
+    result.seconds = time.monotonic() - started
+    result.interrupted = stop.is_set() and result.finished < len(found.tasks)
     before = target.attrs
     spent = {
         "wall_seconds": float(before["wall_seconds"]) + result.seconds,

@@ -37,19 +37,25 @@ class Templates:
 
     def arguments(self, point: Point) -> Arguments:
         """What `arguments_of` returns for a point."""
-        rest = [repr(value) for path, value in point.content.items() if path not in PLAIN]
-        mark = (point.parameters.population.periods, *rest)
-        template = self.kept.get(mark)
-        if template is None or template.form != "base":
-            made = arguments_of(point, self.config, self.grid)
-            if len(self.kept) >= MOST:
-                self.kept.clear()
-            self.kept[mark] = made
-            return made
-        record = template.point.copy()
+        numbers: list[tuple[str, Any]] = []
+        mark: list[Any] = [point.parameters.population.periods]
         for path, value in point.content.items():
             if path in PLAIN:
-                record[PLAIN[path]] = value
+                numbers.append((PLAIN[path], value))
+            else:
+                mark.append(repr(value))
+        template = self.kept.get(tuple(mark))
+        if template is None or template.form != "base":
+            return self._kept(tuple(mark), arguments_of(point, self.config, self.grid))
+        record = template.point.copy()
+        for name, value in numbers:
+            record[name] = value
         if not self.config.random.common:
             record["key_0"], record["key_1"] = key_of(point, self.config.random.seed, False)
         return replace(template, point=record)
+
+    def _kept(self, mark: Any, made: Arguments) -> Arguments:
+        if len(self.kept) >= MOST:
+            self.kept.clear()
+        self.kept[mark] = made
+        return made

@@ -17,7 +17,7 @@ LAYERS = [
     ["rows", "answer_rows", "start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
     ["design", "tallies", "moments", "recording", "provenance"],
     ["kernel_parts", "kernel", "full_state", "full_steps", "full_tallies", "full_kernel"],
-    ["arguments", "blocks", "labels"],
+    ["arguments", "templates", "blocks", "labels", "chunks"],
     ["exact", "plan", "store"],
     ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
     ["collect", "experiment"],
