@@ -61,9 +61,7 @@ def _summed(a: Arguments, first: int, count: int, by_period: np.ndarray, by_poin
     return done
 
 
-def _run(
-    a: Arguments, first: int, count: int, trace: Trace, by_period: np.ndarray, by_point: np.ndarray
-) -> Tallies:
+def _run(a: Arguments, first: int, count: int, trace: Trace, by_period: np.ndarray, by_point: np.ndarray) -> Tallies:
     """One call of the kernel that a point needs, adding to sums of one segment."""
     if a.tables is not None:
         t = a.tables

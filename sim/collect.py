@@ -16,7 +16,6 @@ from sim.schema import Config
 from sim.store import Store
 from sim.tallies import Tallies, stacked
 
-
 #: Chunks that may wait to be written, so that memory stays bounded where simulating is faster than writing.
 MOST_WAITING = 2
 

@@ -53,7 +53,7 @@ def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
 
 
 def _counted(own: np.ndarray, later: np.ndarray, phased: np.ndarray) -> np.ndarray:
-    """Rows that count for each kind of column: of a point's own periods, outcomes after period 0; phases where there are any.
+    """Rows that count for each kind of column: a point's own periods; outcomes after period 0; phases where it has them.
 
     Parameters
     ----------
@@ -72,8 +72,8 @@ def _table(sums: np.ndarray, alliances: np.ndarray, counted: np.ndarray, scales:
     table(np.ascontiguousarray(sums), alliances, counted, scales, *told, mean, error)
 
     def of(where: slice) -> tuple[np.ndarray, np.ndarray]:
-        part, shape = slice(points * rows * where.start, points * rows * where.stop), (points, rows, where.stop - where.start)
-        return mean[part].reshape(shape), error[part].reshape(shape)
+        part = slice(points * rows * where.start, points * rows * where.stop)
+        return mean[part].reshape(points, rows, -1), error[part].reshape(points, rows, -1)
 
     return of
 
@@ -104,12 +104,8 @@ def values_of(
     own = np.stack([held[periods] for periods in lengths])
     phased = np.array([p.parameters.phases.kind != "none" for p in points])
     once = np.ones((len(points), 1), bool)
-    by_period = _table(
-        sums.period, sums.alliances, _counted(own, grid != 0, phased), scales, _columns(layout, True)
-    )
-    by_run = _table(
-        sums.point[:, :, None], sums.alliances, _counted(once, once[0], phased), scales, _columns(layout, False)
-    )
+    by_period = _table(sums.period, sums.alliances, _counted(own, grid != 0, phased), scales, _columns(layout, True))
+    by_run = _table(sums.point[:, :, None], sums.alliances, _counted(once, once[0], phased), scales, _columns(layout, False))
     values: dict[str, np.ndarray] = {"alliances": sums.alliances}
     for name in recorded_names(config):
         v = BY_NAME[name]

@@ -172,7 +172,7 @@ def table(
             _narrow_row(contributing, low, divisor, means, errors)
         else:
             _wide_row(contributing, low, sums[1, p].reshape(2 * cells), divisor, means, errors)
-        for c in range(0, columns):
+        for c in range(columns):
             if c == start[c]:
                 part = slice(rows * (points * c + p * width[c]), rows * (points * c + (p + 1) * width[c]))
                 _pick(means, columns, c, width[c], mean[part])

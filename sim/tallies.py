@@ -63,7 +63,7 @@ def stacked(tallies: Sequence[Tallies]) -> Sums:
 def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
     low = a[0] + b[0]
     if len(a) == len(b) == 1 and not (low >> TOP_BIT).any():
-        return low[None]
+        return np.asarray(low[None])
     a, b = _wide(a), _wide(b)
     return np.stack([low, a[1] + b[1] + (low < a[0])])
 

@@ -115,7 +115,11 @@ def test_tallies__one_word_or_two_are_the_same_sums(values: list[int], others: l
     wide = Tallies(pair, pair[:, 0], 4)
     assert narrow(values).widened().period.shape == (2, 1, 1, 2)
     assert found(narrow(values)) == values * 2
-    assert found(narrow(values) + wide) == found(wide + narrow(values)) == [a + b for a, b in zip(values, others)] * 2
+    assert (
+        found(narrow(values) + wide)
+        == found(wide + narrow(values))
+        == [a + b for a, b in zip(values, others, strict=True)] * 2
+    )
     twice = narrow(values) + narrow(values)
     assert found(twice) == [2 * v for v in values] * 2
     assert len(twice.period) == (1 if max(values) < 2**62 else 2)
