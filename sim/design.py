@@ -16,7 +16,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
@@ -34,6 +34,10 @@ _EXACT = 2**53
 
 #: (coordinate, value) of a level.
 Level = tuple[float | int | str, Any]
+
+
+#: Groups that were validated: where they are in the schema, and the levels set in them -> the group.
+_Kept: TypeAlias = dict[tuple[str, ...], BaseModel]
 
 
 class ConfigError(ValueError):
@@ -227,6 +231,7 @@ def points(config: Config) -> list[Point]:
     grouped = {group: [p for p in owners if p.startswith(f"{group}.")] for group in POINT_GROUPS}
     # Points share what no factor tells apart: each group is validated once for each combination of the levels set in it.
     parts: dict[tuple[str, ...], tuple[BaseModel, dict[str, Any]]] = {}
+    kept: _Kept = {}
     checked: set[int] = set()
     found: list[Point] = []
     seen: dict[tuple[Any, ...], int] = {}
@@ -237,7 +242,7 @@ def points(config: Config) -> list[Point]:
             for group, own in grouped.items():
                 mark = (group, *(repr(row[owners[path]]) for path in own))
                 if mark not in parts:
-                    parts[mark] = _part(group, getattr(config, group), {path: row[owners[path]][1] for path in own})
+                    parts[mark] = _part(group, getattr(config, group), {path: row[owners[path]][1] for path in own}, kept)
                 models[group], part = parts[mark]
                 contents |= part
             parameters = Parameters.model_validate(models)
@@ -271,23 +276,9 @@ def point_of(config: Config, labels: Mapping[str, float | int | str], values: Ma
     contents: dict[str, Any] = {}
     for group in POINT_GROUPS:
         own = {path: value for path, value in values.items() if path.startswith(f"{group}.")}
-        models[group], part = _part(group, getattr(config, group), own)
+        models[group], part = _part(group, getattr(config, group), own, {})
         contents |= part
     return Point(dict(labels), Parameters.model_validate(models), contents)
-
-
-def _set(tree: Any, steps: list[str], value: Any, whole: bool) -> dict[str, Any]:
-    """A group with one key set: plain data along its path, what lies beside it as it was.
-
-    Into a group, a mapping sets the keys it names; not so where `whole`.
-    """
-    name, *below = steps
-    found = {key: getattr(tree, key) for key in type(tree).model_fields} if isinstance(tree, BaseModel) else dict(tree)
-    if below:
-        found[name] = _set(found[name], below, value, whole)
-    else:
-        found[name] = value if whole else _laid_over(found[name], value)
-    return found
 
 
 def _laid_over(base: Any, value: Any) -> Any:
@@ -299,26 +290,51 @@ def _laid_over(base: Any, value: Any) -> Any:
     return {**base, **{k: _laid_over(base.get(k), v) for k, v in value.items()}}
 
 
-def _part(group: str, base: BaseModel, levels: Mapping[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
-    """One group of a point, validated, and the content that factors give it; what no factor sets is taken as it is."""
-    kind = helptext.group_of(Parameters.model_fields[group])
-    assert kind is not None
+def _part(group: str, base: BaseModel, levels: Mapping[str, Any], kept: _Kept) -> tuple[BaseModel, dict[str, Any]]:
+    """One group of a point, validated, and the content that factors give it."""
     try:
-        model = kind.model_validate(_changed(base, levels)) if levels else base
+        model = _with_levels(f"{group}.", base, levels, kept)
     except ValidationError:
-        raw = _changed(base.model_dump(), levels)
-        try:
-            model = kind.model_validate(raw)
-        except ValidationError as error:
-            raise ConfigError(f"{group}.{helptext.explain(error, raw, kind)}") from None
+        raise _refusal(group, base, levels) from None
     inside = {path: path.partition(".")[2] for path in levels if path not in AMOUNTS}
     return model, {path: value_at(model, rest) for path, rest in inside.items()}
 
 
-def _changed(base: Any, levels: Mapping[str, Any]) -> Any:
+def _with_levels(prefix: str, base: BaseModel, levels: Mapping[str, Any], kept: _Kept) -> BaseModel:
+    """A group with some keys set, validated once for each combination of them; what they leave alone is taken as it is.
+
+    Into a group, a mapping sets the keys it names; a mix of theories is one value.
+    """
+    if not levels:
+        return base
+    mark = (prefix, *map(repr, levels.values()))
+    if mark not in kept:
+        tree = {name: getattr(base, name) for name in type(base).model_fields}
+        below: dict[str, dict[str, Any]] = {}
+        for path, value in levels.items():
+            name, _, inner = path.removeprefix(prefix).partition(".")
+            if inner:
+                below.setdefault(name, {})[path] = value
+            else:
+                tree[name] = value if path == THEORY_MIX else _laid_over(tree[name], value)
+        for name, own in below.items():
+            tree[name] = _with_levels(f"{prefix}{name}.", tree[name], own, kept)
+        kept[mark] = type(base).model_validate(tree)
+    return kept[mark]
+
+
+def _refusal(group: str, base: BaseModel, levels: Mapping[str, Any]) -> ConfigError:
+    """What is wrong with the levels of a group, from the whole of it as plain data."""
+    tree = {group: base.model_dump()}
     for path, value in levels.items():
-        base = _set(base, path.split(".")[1:], value, path == THEORY_MIX)
-    return base
+        *parents, leaf = path.split(".")
+        node: dict[str, Any] = functools.reduce(dict.__getitem__, parents, tree)
+        node[leaf] = value if path == THEORY_MIX else _laid_over(node[leaf], value)
+    try:
+        type(base).model_validate(tree[group])
+    except ValidationError as error:
+        return ConfigError(f"{group}.{helptext.explain(error, tree[group], type(base))}")
+    raise AssertionError(f"{group}: {levels} are refused and allowed")
 
 
 def value_at(model: BaseModel, path: str) -> Any:
