@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import threading
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -48,6 +48,7 @@ class Store:
 
     path: Path
     group: Any
+    _marking: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
@@ -149,10 +150,6 @@ class Store:
         """An encoded chunk of zeros of each array of high words: points of fewer than 2^16 alliances have no others."""
         arrays = {name: self.arrays[name] for name in (f"{TALLY}/{each}{_HIGH}" for each in _TALLIES)}
         return {name: chunks.encoded(array, np.zeros(array.chunks, array.dtype)) for name, array in arrays.items()}
-
-    @cached_property
-    def _marking(self) -> threading.Lock:
-        return threading.Lock()
 
     def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], sums: Sums, layout: Layout) -> None:
         """Write finished points: values and tallies first, the mark last. Several threads may write, other chunks each.
