@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -19,6 +20,7 @@ from sim.waves import Gone, State, new_gone
 WAVE_BYTES = 2 * 2**20
 #: Most chunks side by side.
 MOST_CHUNKS = 16
+_kept = threading.local()
 
 
 class Tables(NamedTuple):
@@ -161,10 +163,15 @@ def new_rows(n: int) -> PairRows | GroupRows:
     )
 
 
-def new_work(n: int, count: int, recorded: int, columns: int) -> Work:
-    """Work for `count` alliances of n partners, so many recorded periods, and so many columns of tallies by period."""
+def work_for(n: int, count: int, recorded: int, columns: int) -> Work:
+    """Work for `count` alliances of n partners, so many recorded periods, and so many columns of tallies by period.
+
+    What a kernel does not expect to be empty is handed out again to the same thread.
+    """
+    key, kept = (n, chunks_of(n, count)), _kept.__dict__
+    if kept.get("key") != key:
+        kept.update(key=key, room=(new_state(*key), new_rows(n), new_tables()))
     counts: Counts | np.ndarray = new_counts(recorded) if n == 2 else np.zeros((FOUR, RESPONSE_CODES), np.int64)
     return Work(
-        new_state(n, chunks_of(n, count)), new_rows(n), new_tables(), counts, new_gone(recorded, columns),
-        np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64),
-    )  # fmt: skip
+        *kept["room"], counts, new_gone(recorded, columns), np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64)
+    )

@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
+import functools
 from dataclasses import dataclass
 
 import numpy as np
 
 from sim import kernel_parts
 from sim.arguments import Arguments, arguments_of
-from sim.base_state import new_work
+from sim.base_state import work_for
 from sim.full_kernel import simulate_full
 from sim.full_state import SPECIFIC, Trace
 from sim.full_state import new_work as new_full_work
 from sim.kernel import simulate
 from sim.pair_kernel import simulate_pairs
-from sim.tallies import Tallies, widen
+from sim.tallies import Tallies
 
 __all__ = ["Arguments", "Block", "Segment", "arguments_of", "run_block", "run_segment", "traced"]
 
@@ -44,25 +45,35 @@ def run_segment(arguments: Arguments, first: int, count: int) -> Tallies:
     -------
     Tallies : period (2, rows, columns, 2), point (2, columns, 2); the same bits however a range is split.
     """
-    done: Tallies | None = None
-    for start in range(first, first + count, kernel_parts.MAX_ALLIANCES):
-        part = _run(arguments, start, min(kernel_parts.MAX_ALLIANCES, first + count - start), no_trace())
-        done = part if done is None else done + part
-    assert done is not None
+    return _summed(arguments, first, count, *_empty(arguments, 1)).widened()
+
+
+def _empty(a: Arguments, segments: int) -> tuple[np.ndarray, np.ndarray]:
+    """Room for the sums of some segments."""
+    return (
+        np.zeros((segments, a.rows, len(a.layout.period), 2), np.int64),
+        np.zeros((segments, len(a.layout.point), 2), np.int64),
+    )
+
+
+def _summed(a: Arguments, first: int, count: int, by_period: np.ndarray, by_point: np.ndarray) -> Tallies:
+    """Tallies of a segment, its first call of the kernel in the given room, (1, ...) and empty."""
+    most = kernel_parts.MAX_ALLIANCES
+    done = _run(a, first, min(most, count), no_trace(), by_period, by_point)
+    for start in range(first + most, first + count, most):
+        done = done + _run(a, start, min(most, first + count - start), no_trace(), *_empty(a, 1))
     return done
 
 
-def _run(a: Arguments, first: int, count: int, trace: Trace) -> Tallies:
-    """One call of the kernel that a point needs."""
-    by_period = np.zeros((a.rows, len(a.layout.period), 2), np.int64)
-    by_point = np.zeros((len(a.layout.point), 2), np.int64)
+def _run(a: Arguments, first: int, count: int, trace: Trace, by_period: np.ndarray, by_point: np.ndarray) -> Tallies:
+    """One call of the kernel that a point needs, adding to sums of one segment."""
     if a.tables is not None:
         t = a.tables
         partners = int(a.point["partners"])
         simulate_base = simulate_pairs if partners == 2 else simulate
         simulate_base(
             a.point[()], np.uint64(first), count, a.mix, t.cells, t.reals, a.recorded, a.want,
-            new_work(partners, count, a.rows, len(a.layout.period)), by_period, by_point,
+            work_for(partners, count, a.rows, len(a.layout.period)), by_period[0], by_point[0],
         )  # fmt: skip
     else:
         assert a.full is not None
@@ -72,11 +83,13 @@ def _run(a: Arguments, first: int, count: int, trace: Trace) -> Tallies:
         )
         simulate_full(
             a.point[()], np.uint64(first), count, a.mix, f.starts, f.theories, f.phases, a.recorded, a.want, f.extra,
-            a.layout.slots, work, by_period, by_point, trace,
+            a.layout.slots, work, by_period[0], by_point[0], trace,
         )  # fmt: skip
-    return Tallies(widen(by_period), widen(by_point), count)
+    # The sums of one call stay below 2^63.
+    return Tallies(by_period.view(np.uint64), by_point.view(np.uint64), count)
 
 
+@functools.cache
 def no_trace() -> Trace:
     """A trace that notes nothing."""
     return new_trace(0, 0, 0, 0, 0)
@@ -106,9 +119,13 @@ def traced(arguments: Arguments, first: int, count: int, start: int = 0) -> tupl
     partners, periods = int(arguments.point["partners"]), int(arguments.point["periods"])
     units = partners**2 if int(arguments.point["coupling"]) == SPECIFIC else partners
     trace = new_trace(start, periods + 1 - start, partners, units, count)
-    return trace, _run(arguments, first, count, trace)
+    return trace, _run(arguments, first, count, trace, *_empty(arguments, 1)).widened()
 
 
 def run_block(block: Block) -> list[Tallies]:
-    """Tallies of each segment of a block, in order."""
-    return [run_segment(a, s.first, s.count) for s, a in zip(block.segments, block.arguments, strict=True)]
+    """Tallies of each segment of a block, in order; they lie side by side, so that small points are written as they are."""
+    by_period, by_point = _empty(block.arguments[0], len(block.segments))
+    return [
+        _summed(a, s.first, s.count, by_period[k : k + 1], by_point[k : k + 1])
+        for k, (s, a) in enumerate(zip(block.segments, block.arguments, strict=True))
+    ]

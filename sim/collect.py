@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Sequence
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 
 import numpy as np
@@ -12,13 +14,25 @@ from sim.plan import Task
 from sim.recording import layout_of
 from sim.schema import Config
 from sim.store import Store
-from sim.tallies import Tallies
+from sim.tallies import Tallies, stacked
+
+#: Chunks that may wait to be written, so that memory stays bounded where simulating is faster than writing.
+MOST_WAITING = 2
 
 
 class Collector:
-    """Adds up the tallies of points and writes the finished ones, a chunk of the store at a time."""
+    """Adds up the tallies of points and writes the finished ones, a chunk of the store at a time.
 
-    def __init__(self, tasks: Sequence[Task], target: Store, base: Store | None, config: Config) -> None:
+    Parameters
+    ----------
+    tasks : what the run has to do.  target : the store.  base : the store that it extends, if any.
+    writers : threads that work out and write the chunks; None: `flush` does it itself.
+    """
+
+    def __init__(
+        self, tasks: Sequence[Task], target: Store, base: Store | None, config: Config, writers: Executor | None = None
+    ) -> None:
+        self.writers, self.waiting = writers, deque[Future[int]]()
         self.target, self.base, self.config, self.finished = target, base, config, 0
         self.layout = layout_of(config)
         self.tasks = {t.index: t for t in tasks}
@@ -54,16 +68,29 @@ class Collector:
         return replace(old, period=wide)
 
     def flush(self, everything: bool = False) -> None:
-        """Write chunks whose points are all finished, or all that is finished."""
+        """Write chunks whose points are all finished, or all that is finished, which is then waited for.
+
+        Raises
+        ------
+        OSError : a chunk, of this call or an earlier one, cannot be written.
+        """
         for chunk in sorted(self.ready):
             indices = sorted(self.ready[chunk])
             if len(indices) < self.missing[chunk] and not everything:
                 continue
-            done = [self.tasks[k].point for k in indices]
             sums = [self.sums.pop(k) for k in indices]
-            target = self.target
-            values = values_of(done, sums, target.grid, target.propositions, target.theories, self.config)
-            target.write(indices, values, sums, self.layout)
-            self.finished += len(indices)
             self.missing[chunk] -= len(indices)
             del self.ready[chunk]
+            if self.writers is None:
+                self.finished += self._write(indices, sums)
+            else:
+                self.waiting.append(self.writers.submit(self._write, indices, sums))
+        while self.waiting and (everything or len(self.waiting) > MOST_WAITING or self.waiting[0].done()):
+            self.finished += self.waiting.popleft().result()
+
+    def _write(self, indices: Sequence[int], tallies: Sequence[Tallies]) -> int:
+        """Work out and write the values of finished points; how many these are."""
+        done, sums, target = [self.tasks[k].point for k in indices], stacked(tallies), self.target
+        values = values_of(done, sums, target.grid, target.propositions, target.theories, self.config)
+        target.write(indices, values, sums, self.layout)
+        return len(indices)

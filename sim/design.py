@@ -6,16 +6,17 @@ its index, says what it is.
 
 from __future__ import annotations
 
-import copy
 import functools
+import gc
 import hashlib
 import itertools
 import json
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 from pydantic import BaseModel, ValidationError
 
@@ -33,6 +34,10 @@ _EXACT = 2**53
 
 #: (coordinate, value) of a level.
 Level = tuple[float | int | str, Any]
+
+
+#: Groups that were validated: where they are in the schema, and the levels set in them -> the group.
+_Kept: TypeAlias = dict[tuple[str, ...], BaseModel]
 
 
 class ConfigError(ValueError):
@@ -193,6 +198,19 @@ def _rows(config: Config) -> Iterator[dict[str, Level]]:
     )
 
 
+@contextmanager
+def _no_collection() -> Iterator[None]:
+    """Without the search for cycles of garbage: a large design makes many objects, which all stay."""
+    on = gc.isenabled()
+    gc.disable()
+    try:
+        yield
+    finally:
+        if on:
+            gc.enable()
+
+
+@_no_collection()
 def points(config: Config) -> list[Point]:
     """The table of points of a design.
 
@@ -209,14 +227,14 @@ def points(config: Config) -> list[Point]:
     ConfigError : a factor that does not fit, a level out of range, two equal points, an unusable theory.
     """
     paths = _check_factors(config)
-    base = config.model_dump(include=set(POINT_GROUPS))
     owners = {path: label for label, own in paths.items() for path in own}
     grouped = {group: [p for p in owners if p.startswith(f"{group}.")] for group in POINT_GROUPS}
     # Points share what no factor tells apart: each group is validated once for each combination of the levels set in it.
     parts: dict[tuple[str, ...], tuple[BaseModel, dict[str, Any]]] = {}
-    theories: set[str] = set()
+    kept: _Kept = {}
+    checked: set[int] = set()
     found: list[Point] = []
-    seen: dict[str, int] = {}
+    seen: dict[tuple[Any, ...], int] = {}
     for k, row in enumerate(_rows(config)):
         models: dict[str, BaseModel] = {}
         contents: dict[str, Any] = {}
@@ -224,18 +242,20 @@ def points(config: Config) -> list[Point]:
             for group, own in grouped.items():
                 mark = (group, *(repr(row[owners[path]]) for path in own))
                 if mark not in parts:
-                    parts[mark] = _part(group, base[group], {path: row[owners[path]][1] for path in own})
+                    parts[mark] = _part(group, getattr(config, group), {path: row[owners[path]][1] for path in own}, kept)
                 models[group], part = parts[mark]
                 contents |= part
             parameters = Parameters.model_validate(models)
-            for name in sorted(_shares(parameters.response).keys() - theories):
-                _check_theory(name, parameters.response)
-                theories.add(name)
+            if id(parameters.response) not in checked:
+                for name in sorted(_shares(parameters.response)):
+                    _check_theory(name, parameters.response)
+                checked.add(id(parameters.response))
         except ConfigError as error:
             raise _blamed(str(error), row, owners) from None
         point = Point({label: coordinate for label, (coordinate, _) in row.items()}, parameters, contents)
-        if seen.setdefault(point.identity, k) != k:
-            first = seen[point.identity]
+        content = tuple(map(_plain, point.labels.values()))
+        if seen.setdefault(content, k) != k:
+            first = seen[content]
             raise ConfigError(f"design.rows[{k}] = {show(point.labels)}: the same point as design.rows[{first}].")
         found.append(point)
     return found
@@ -252,44 +272,69 @@ def point_of(config: Config, labels: Mapping[str, float | int | str], values: Ma
     ------
     ConfigError : a value that is not allowed.
     """
-    base = config.model_dump(include=set(POINT_GROUPS))
     models: dict[str, BaseModel] = {}
     contents: dict[str, Any] = {}
     for group in POINT_GROUPS:
         own = {path: value for path, value in values.items() if path.startswith(f"{group}.")}
-        models[group], part = _part(group, base[group], own)
+        models[group], part = _part(group, getattr(config, group), own, {})
         contents |= part
     return Point(dict(labels), Parameters.model_validate(models), contents)
 
 
-def _set(tree: dict[str, Any], path: str, value: Any) -> None:
-    """Set a key; into a group, a mapping sets the keys it names; a mix of theories is one value."""
-    *parents, leaf = path.split(".")
-    for name in parents:
-        tree = tree[name]
-    tree[leaf] = value if path == THEORY_MIX else _laid_over(tree[leaf], value)
-
-
 def _laid_over(base: Any, value: Any) -> Any:
     """A mapping over another, key by key at every depth; anything else replaces."""
+    if isinstance(base, BaseModel):
+        base = base.model_dump()
     if not (isinstance(base, Mapping) and isinstance(value, Mapping)):
         return value
     return {**base, **{k: _laid_over(base.get(k), v) for k, v in value.items()}}
 
 
-def _part(group: str, base: Mapping[str, Any], levels: Mapping[str, Any]) -> tuple[BaseModel, dict[str, Any]]:
+def _part(group: str, base: BaseModel, levels: Mapping[str, Any], kept: _Kept) -> tuple[BaseModel, dict[str, Any]]:
     """One group of a point, validated, and the content that factors give it."""
-    kind = helptext.group_of(Parameters.model_fields[group])
-    tree = {group: copy.deepcopy(base)}
-    for path, value in levels.items():
-        _set(tree, path, value)
-    assert kind is not None
     try:
-        model = kind.model_validate(tree[group])
-    except ValidationError as error:
-        raise ConfigError(f"{group}.{helptext.explain(error, tree[group], kind)}") from None
+        model = _with_levels(f"{group}.", base, levels, kept)
+    except ValidationError:
+        raise _refusal(group, base, levels) from None
     inside = {path: path.partition(".")[2] for path in levels if path not in AMOUNTS}
     return model, {path: value_at(model, rest) for path, rest in inside.items()}
+
+
+def _with_levels(prefix: str, base: BaseModel, levels: Mapping[str, Any], kept: _Kept) -> BaseModel:
+    """A group with some keys set, validated once for each combination of them; what they leave alone is taken as it is.
+
+    Into a group, a mapping sets the keys it names; a mix of theories is one value.
+    """
+    if not levels:
+        return base
+    mark = (prefix, *map(repr, levels.values()))
+    if mark not in kept:
+        tree = {name: getattr(base, name) for name in type(base).model_fields}
+        below: dict[str, dict[str, Any]] = {}
+        for path, value in levels.items():
+            name, _, inner = path.removeprefix(prefix).partition(".")
+            if inner:
+                below.setdefault(name, {})[path] = value
+            else:
+                tree[name] = value if path == THEORY_MIX else _laid_over(tree[name], value)
+        for name, own in below.items():
+            tree[name] = _with_levels(f"{prefix}{name}.", tree[name], own, kept)
+        kept[mark] = type(base).model_validate(tree)
+    return kept[mark]
+
+
+def _refusal(group: str, base: BaseModel, levels: Mapping[str, Any]) -> ConfigError:
+    """What is wrong with the levels of a group, from the whole of it as plain data."""
+    tree = {group: base.model_dump()}
+    for path, value in levels.items():
+        *parents, leaf = path.split(".")
+        node: dict[str, Any] = functools.reduce(dict.__getitem__, parents, tree)
+        node[leaf] = value if path == THEORY_MIX else _laid_over(node[leaf], value)
+    try:
+        type(base).model_validate(tree[group])
+    except ValidationError as error:
+        return ConfigError(f"{group}.{helptext.explain(error, tree[group], type(base))}")
+    raise AssertionError(f"{group}: {levels} are refused and allowed")
 
 
 def value_at(model: BaseModel, path: str) -> Any:
@@ -323,6 +368,12 @@ def _blamed(text: str, row: Mapping[str, Level], owners: Mapping[str, str]) -> C
 def theories_of(parameters: Parameters) -> tuple[tuple[str, float, Theory], ...]:
     """(name as written in the config, share, theory) of each theory that partners of a point hold, sorted by name."""
     return tuple((name, share, load(name)) for name, share in sorted(_shares(parameters.response).items()))
+
+
+def mixes(points: Iterable[Point]) -> Iterator[tuple[tuple[str, float, Theory], ...]]:
+    """`theories_of` of some points, once where they share how partners respond."""
+    for parameters in {id(p.parameters.response): p.parameters for p in points}.values():
+        yield theories_of(parameters)
 
 
 def theory_of(parameters: Parameters) -> Theory:

@@ -22,6 +22,12 @@ Outcome: TypeAlias = tuple[Block, "list[Tallies] | Exception"]
 RETRIES = 2
 #: Blocks handed out ahead, per worker.
 AHEAD = 2
+WORKERS_PER_WRITER = 8
+
+
+def writers_of(config: Config) -> int:
+    """Threads that write what the workers of a config find; one keeps up with a dozen workers."""
+    return 1 + workers_of(config) // WORKERS_PER_WRITER
 
 
 def execute(blocks: Iterator[Block], config: Config, stop: threading.Event) -> Iterator[Outcome]:
@@ -42,20 +48,25 @@ def threads(blocks: Iterator[Block], workers: int, stop: threading.Event) -> Ite
     """On threads of this process; the kernel releases the interpreter lock."""
     with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
         running: dict[Future[list[Tallies] | Exception], Block] = {}
-        while True:
-            while not stop.is_set() and len(running) < AHEAD * workers:
-                block = next(blocks, None)
-                if block is None:
-                    break
-                running[pool.submit(_attempt, block)] = block
-            if stop.is_set():
-                for future in [f for f in running if f.cancel()]:
-                    del running[future]
-            if not running:
-                return
-            # A short wait, so that a signal is noticed while blocks run.
-            for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
-                yield running.pop(future), future.result()
+        try:
+            while True:
+                while not stop.is_set() and len(running) < AHEAD * workers:
+                    block = next(blocks, None)
+                    if block is None:
+                        break
+                    running[pool.submit(_attempt, block)] = block
+                if stop.is_set():
+                    for future in [f for f in running if f.cancel()]:
+                        del running[future]
+                if not running:
+                    return
+                # A short wait, so that a signal is noticed while blocks run.
+                for future in wait(running, timeout=0.2, return_when=FIRST_COMPLETED).done:
+                    yield running.pop(future), future.result()
+        finally:
+            # Where the results are wanted no more, what has not begun need not run.
+            for future in running:
+                future.cancel()
 
 
 def processes(blocks: Iterator[Block], workers: int, stop: threading.Event) -> Iterator[Outcome]:

@@ -11,6 +11,7 @@ import shutil
 import sys
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from sim.design import ConfigError, Point, points
 from sim.labels import coordinates, proposition_labels, theory_names
 from sim.plan import Rates
 from sim.progress import progress
-from sim.recording import partner_updates, period_grid
+from sim.recording import period_grid
 from sim.schema import Config
 from sim.store import Store
 from sim.theory_tables import ordered
@@ -74,14 +75,18 @@ class Progress:
     interrupted: bool = False
 
 
-def survey(config: Config, path: Path) -> Survey:
+def survey(config: Config, path: Path, known: list[Point] | None = None) -> Survey:
     """Work out a run: its points, what the store at `path` has of them, and what is missing.
+
+    Parameters
+    ----------
+    known : the points of the config, where an earlier survey has found them.
 
     Raises
     ------
     ConfigError : anything that makes the run impossible; nothing has been written.
     """
-    wanted = points(config)
+    wanted = points(config) if known is None else known
     grid, propositions = period_grid(wanted, config.output.every), proposition_labels(wanted)
     plan.check_size(wanted, grid, config)
     existing = place.inspect(path)
@@ -186,28 +191,35 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     from sim import executor
 
     started = time.monotonic()
-    target = _target(found, title, question)
-    before = target.attrs
     result = Progress()
-    collector = Collector(found.tasks, target, found.existing, found.config)
     total = sum(t.work for t in found.tasks)
-    with progress(total, len(found.tasks)) as update:
-        work = plan.blocks(found.tasks, rates, found.config, target.grid, target.chunk)
+    with (
+        progress(total, len(found.tasks)) as update,
+        ThreadPoolExecutor(executor.writers_of(found.config), thread_name_prefix="writer") as writers,
+    ):
+        # The first blocks run while the store is laid out.
+        opening = writers.submit(_target, found, title, question)
+        collector: Collector | None = None
+        work = plan.blocks(found.tasks, rates, found.config, found.grid, found.chunk)
         for block, outcome in executor.execute(work, found.config, stop):
+            collector = collector or Collector(found.tasks, opening.result(), found.existing, found.config, writers)
             if isinstance(outcome, Exception):
                 where = ", ".join(sorted({collector.name(s.point) for s in block.segments}))
                 result.failures.append(f"{where}: {type(outcome).__name__}: {outcome}")
                 continue
             for segment, tallies in zip(block.segments, outcome, strict=True):
                 collector.add(segment.point, tallies)
-                result.updates += segment.count * partner_updates(collector.tasks[segment.point].point)
+                result.updates += segment.count * collector.tasks[segment.point].each
             collector.flush()
             result.finished = collector.finished
             update(result.updates, result.finished)
-    collector.flush(everything=True)
-    result.finished = collector.finished
+        target = opening.result()
+        if collector is not None:
+            collector.flush(everything=True)
+            result.finished = collector.finished
     result.seconds = time.monotonic() - started
     result.interrupted = stop.is_set() and result.finished < len(found.tasks)
+    before = target.attrs
     spent = {
         "wall_seconds": float(before["wall_seconds"]) + result.seconds,
         "partner_updates": int(before["partner_updates"]) + result.updates,

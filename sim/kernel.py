@@ -52,7 +52,7 @@ def simulate(
     cells, reals : the response theory, see `sim.answer_rows.fill_answers`.
     recorded : int64[periods + 1], row of `by_period` for each period or -1.
     want : bool[len(WANTED)], what is recorded.
-    work : `sim.base_state.new_work` for so many partners and recorded periods; used up.
+    work : `sim.base_state.work_for` so many partners and recorded periods; used up.
     by_period : int64[rows, PERIOD_COLUMNS, 2], by_point : int64[POINT_COLUMNS, 2] : sums and sums of squares, added to.
     """
     s, r, tables, gone = work.state, work.rows, work.tables, work.gone

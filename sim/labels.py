@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim.design import Point, theories_of
+from sim.design import Point, mixes, theories_of
 from sim.recording import layout_of, own_periods, period_grid, recorded_names
 from sim.schema import Config
-from sim.tallies import Tallies
+from sim.tallies import Sums, Tallies, stacked
 from sim.theory_tables import labels, response_labels
-from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, number_dims
+from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, Layout, number_dims
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -20,29 +21,66 @@ if TYPE_CHECKING:
 
 def proposition_labels(points: Sequence[Point]) -> tuple[str, ...]:
     """The ``proposition`` coordinate of a design: the labels of all its theories."""
-    return labels(theory for p in points for _, _, theory in theories_of(p.parameters))
+    return labels(theory for mix in mixes(points) for _, _, theory in mix)
 
 
 def theory_names(points: Sequence[Point]) -> tuple[str, ...]:
     """The ``theory`` coordinate of a design: the names of all its theories, as the config gives them."""
-    return tuple(sorted({name for p in points for name, _, _ in theories_of(p.parameters)}))
+    return tuple(sorted({name for mix in mixes(points) for name, _, _ in mix}))
 
 
-def _moments(number: np.ndarray, sums: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Mean and standard error of tallied integers: `sums` uint64 (2 words, ..., 2), `number` broadcasts to the rest."""
-    from sim.moments import moments
+#: Kinds of columns, by the rows that count for them; see `_counted`.
+STATE, OUTCOME, PHASED = 0, 1, 2
+_SCALES = ("fixed", "one", "partners", "units", "pairs")
 
-    shape = sums.shape[1:-1]
-    flat = [np.ascontiguousarray(sums[word, ..., moment]).reshape(-1) for moment in (0, 1) for word in (0, 1)]
-    count = np.ascontiguousarray(np.broadcast_to(number, shape)).reshape(-1).astype(np.int64)
-    mean, error = np.empty(count.size), np.empty(count.size)
-    moments(count, *flat, mean, error)
-    return mean.reshape(shape), error.reshape(shape)
+
+@functools.lru_cache(maxsize=16)
+def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
+    """What `sim.moments.table` is told of each column: int64 kind, number, scale, start and width."""
+    told = []
+    for c, (name, _) in enumerate(layout.period if by_period else layout.point):
+        if name in NUMBERS:
+            told.append((STATE, -1, _SCALES.index("one"), c, 1))
+            continue
+        v, where = BY_NAME[name], layout.columns_of(name)[1]
+        number = -1
+        if v.number is not None:
+            counts = layout.columns_of(v.number)[1]
+            number = counts.start + (c - where.start if counts.stop - counts.start > 1 else 0)
+        kind = (OUTCOME if v.kind == "outcome" else STATE) + (PHASED if v.when == "phases" else 0)
+        told.append((kind, number, _SCALES.index(v.scale), where.start, where.stop - where.start))
+    return tuple(np.ascontiguousarray(column) for column in np.array(told, np.int64).reshape(-1, 5).T)
+
+
+def _counted(own: np.ndarray, later: np.ndarray, phased: np.ndarray) -> np.ndarray:
+    """Rows that count for each kind of column: a point's own periods; outcomes after period 0; phases where it has them.
+
+    Parameters
+    ----------
+    own : bool[points, rows].  later : bool[rows].  phased : bool[points].
+    """
+    kinds = (own, own & later, own & phased[:, None], own & later & phased[:, None])
+    return np.ascontiguousarray(np.stack(kinds, axis=-1))
+
+
+def _table(sums: np.ndarray, alliances: np.ndarray, counted: np.ndarray, scales: np.ndarray, told: Any) -> Any:
+    """Function from a slice of columns to their means and errors: (points, rows, columns) each."""
+    from sim.moments import table
+
+    points, rows, columns = sums.shape[1:4]
+    mean, error = np.empty(points * rows * columns), np.empty(points * rows * columns)
+    table(np.ascontiguousarray(sums), alliances, counted, scales, *told, mean, error)
+
+    def of(where: slice) -> tuple[np.ndarray, np.ndarray]:
+        part = slice(points * rows * where.start, points * rows * where.stop)
+        return mean[part].reshape(points, rows, -1), error[part].reshape(points, rows, -1)
+
+    return of
 
 
 def values_of(
     points: Sequence[Point],
-    tallies: Sequence[Tallies],
+    sums: Sums,
     grid: np.ndarray,
     propositions: Sequence[str],
     theories: Sequence[str],
@@ -52,7 +90,7 @@ def values_of(
 
     Parameters
     ----------
-    points, tallies : the points and their tallies, in one order.
+    points, sums : the points and their tallies, in one order.
     grid, propositions, theories : the ``period``, ``proposition`` and ``theory`` coordinates.
 
     Returns
@@ -60,55 +98,43 @@ def values_of(
     dict : name -> float64 or int64 array with the dims of `sim.variables`, ``point`` first.
     """
     layout = layout_of(config)
-    period = np.stack([t.period for t in tallies], axis=1)
-    total = np.stack([t.point for t in tallies], axis=1)
-    alliances = np.array([t.alliances for t in tallies], np.int64)
     scales = _scales(points)
-    every = config.output.every
     lengths = [p.parameters.population.periods for p in points]
-    held = {periods: np.isin(grid, own_periods(periods, every)) for periods in set(lengths)}
+    held = {periods: np.isin(grid, own_periods(periods, config.output.every)) for periods in set(lengths)}
     own = np.stack([held[periods] for periods in lengths])
     phased = np.array([p.parameters.phases.kind != "none" for p in points])
-    values: dict[str, np.ndarray] = {"alliances": alliances}
+    once = np.ones((len(points), 1), bool)
+    by_period = _table(sums.period, sums.alliances, _counted(own, grid != 0, phased), scales, _columns(layout, True))
+    by_run = _table(sums.point[:, :, None], sums.alliances, _counted(once, once[0], phased), scales, _columns(layout, False))
+    values: dict[str, np.ndarray] = {"alliances": sums.alliances}
     for name in recorded_names(config):
         v = BY_NAME[name]
-        by_period, columns = layout.columns_of(name)
+        is_by_period, columns = layout.columns_of(name)
         if name == "response_count":
-            values[name] = _responses(points, total[:, :, columns], alliances, propositions)
+            values[name] = _responses(points, sums.point[:, :, columns], sums.alliances, propositions)
             continue
-        sums = (period[:, :, :, columns] if by_period else total[:, :, columns]).copy()
-        n = alliances.reshape(-1, *[1] * (sums.ndim - 3))
+        for key, array in zip((name, f"{name}_se"), (by_period if is_by_period else by_run)(columns), strict=True):
+            values[key] = _shaped(array if is_by_period else array[:, 0], v.dims, points, theories)
         if v.number is not None:
-            n = period[0, :, :, layout.columns_of(v.number)[1], 0].astype(np.int64)
+            n = sums.period[0, :, :, layout.columns_of(v.number)[1], 0].astype(np.int64)
             if v.when == "phases":
                 n[~phased] = 0
-        mean, error = _moments(n, sums)
-        scale = scales[v.scale].reshape(-1, *[1] * (mean.ndim - 1))
-        results = {name: mean / scale, f"{name}_se": error / scale}
-        for key, array in results.items():
-            if by_period:
-                array[~own] = np.nan
-                if v.kind == "outcome":
-                    array[:, grid == 0] = np.nan
-            if v.when == "phases":
-                array[~phased] = np.nan
-            values[key] = _shaped(array, v.dims, points, theories)
-        if v.number is not None:
             values[v.number] = _shaped(n, number_dims(v.number), points, theories)
     return values
 
 
-def _scales(points: Sequence[Point]) -> dict[str, np.ndarray]:
-    """What tallied integers are divided by, see `sim.variables.Variable.scale`."""
+def _scales(points: Sequence[Point]) -> np.ndarray:
+    """What tallied integers are divided by, in the order of `_SCALES`, see `sim.variables.Variable.scale`."""
     partners = np.array([p.parameters.population.partners for p in points], np.float64)
     specific = np.array([p.parameters.population.coupling == "partner_specific" for p in points])
-    return {
+    found = {
         "fixed": np.full(len(points), float(FIXED)),
         "one": np.ones(len(points)),
         "partners": partners,
         "units": np.where(specific, partners * (partners - 1), partners),
         "pairs": partners * (partners - 1) / 2,
     }
+    return np.stack([found[name] for name in _SCALES], axis=1)
 
 
 def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theories: Sequence[str]) -> np.ndarray:
@@ -127,13 +153,16 @@ def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], the
 
 def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
     counts = np.zeros((len(points), len(propositions)))
-    total = sums[1, ..., 0].astype(np.float64) * 2.0**64 + sums[0, ..., 0].astype(np.float64)
+    total = sums[0, ..., 0].astype(np.float64)
+    if len(sums) > 1:
+        total += sums[1, ..., 0].astype(np.float64) * 2.0**64
     # Points of one mix of theories together, each sum in the order of the columns.
-    alike: dict[tuple[str, ...], list[int]] = {}
+    alike: dict[int, list[int]] = {}
     for k, point in enumerate(points):
-        held = [label for _, _, theory in theories_of(point.parameters) for label in response_labels(theory)]
-        alike.setdefault(tuple(held), []).append(k)
-    for labels_, where in alike.items():
+        alike.setdefault(id(point.parameters.response), []).append(k)
+    for where in alike.values():
+        mix = theories_of(points[where[0]].parameters)
+        labels_ = [label for _, _, theory in mix for label in response_labels(theory)]
         found = np.zeros((len(where), len(propositions)))
         for column, label in enumerate(labels_):
             found[:, propositions.index(label)] += total[where, column]
@@ -196,6 +225,6 @@ def dataset(points: Sequence[Point], tallies: Sequence[Tallies], config: Config)
 
     grid, propositions = period_grid(points, config.output.every), proposition_labels(points)
     theories = theory_names(points)
-    values = values_of(points, tallies, grid, propositions, theories, config)
+    values = values_of(points, stacked(tallies), grid, propositions, theories, config)
     data = {name: (dims_of(name), array, attributes_of(name)) for name, array in values.items()}
     return xr.Dataset(data, coords=coordinates(points, grid, propositions, theories, config))

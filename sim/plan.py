@@ -9,6 +9,7 @@ import os
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cached_property
 from typing import TYPE_CHECKING
 
 import numpy as np
@@ -31,9 +32,11 @@ MAX_WORK = 2**63
 COMPRESSION = 0.6
 PILOT_POINTS = 3
 #: Partner-updates, times partners, of one trial: a tenth of a second or less.
-PILOT_WORK = 5_000_000
-#: A short run is cut finer, so that every worker gets at least this many blocks and none waits long for the last.
-BLOCKS_PER_WORKER = 8
+PILOT_WORK = 10_000_000
+#: Alliances of one trial: several chunks of lanes, as the more there are the less those that dissolve cost.
+PILOT_ALLIANCES = 4096
+#: At least this many blocks of a size are left to every worker, so that none waits long for the last.
+BLOCKS_LEFT = 4
 LEAST_SECONDS = 0.02
 #: A block may be this much longer than asked for before the next one begins.
 SLACK = 1.2
@@ -58,10 +61,20 @@ class Task:
     start: int
     stop: int
 
+    @cached_property
+    def each(self) -> int:
+        """Partner-updates of one alliance."""
+        return partner_updates(self.point)
+
     @property
     def work(self) -> int:
         """Partner-updates of the task."""
-        return (self.stop - self.start) * partner_updates(self.point)
+        return (self.stop - self.start) * self.each
+
+    @cached_property
+    def kind(self) -> tuple[int, str, bool]:
+        """Class of the point, `sim.recording.speed_class`."""
+        return speed_class(self.point)
 
 
 def check_size(points: Sequence[Point], grid: np.ndarray, config: Config) -> None:
@@ -119,10 +132,13 @@ def pilot(tasks: Sequence[Task], config: Config) -> Rates:
     The first call also compiles the kernel, or loads it from its cache.
     """
     from sim.blocks import arguments_of, run_segment
+    from sim.warmup import compile_missing
 
     classes: dict[tuple[int, str, bool], list[Task]] = {}
     for task in tasks:
-        classes.setdefault(speed_class(task.point), []).append(task)
+        classes.setdefault(task.kind, []).append(task)
+    firsts = [group[0].point for group in classes.values()]
+    compile_missing([arguments_of(point, config, period_grid([point], config.output.every)) for point in firsts])
     rates: dict[tuple[int, str, bool], float] = {}
     for kind, group in classes.items():
         seconds, work = 0.0, 0
@@ -132,10 +148,11 @@ def pilot(tasks: Sequence[Task], config: Config) -> Rates:
             if not work:
                 # Loads, or compiles, the form of the kernel that the class needs.
                 run_segment(arguments, 0, 1)
+            count = min(group[k].stop - group[k].start, PILOT_ALLIANCES)
             started = time.perf_counter()
-            run_segment(arguments, group[k].start, SPLIT)
+            run_segment(arguments, group[k].start, count)
             seconds += time.perf_counter() - started
-            work += SPLIT * partner_updates(short)
+            work += count * partner_updates(short)
         rates[kind] = work / max(seconds, 1e-9)
     return rates
 
@@ -143,7 +160,7 @@ def pilot(tasks: Sequence[Task], config: Config) -> Rates:
 def _shortened(point: Point, partners: int) -> Point:
     """A point followed for no more periods than a short trial takes."""
     population = point.parameters.population
-    most = max(1, PILOT_WORK // (SPLIT * partners * partners))
+    most = max(1, PILOT_WORK // (PILOT_ALLIANCES * partners * partners))
     if population.periods <= most:
         return point
     fewer = population.model_copy(update={"periods": most})
@@ -152,47 +169,56 @@ def _shortened(point: Point, partners: int) -> Point:
 
 def seconds_of(tasks: Sequence[Task], rates: Rates) -> float:
     """Estimated time of tasks on one core."""
-    return sum(t.work / rates[speed_class(t.point)] for t in tasks)
+    return sum(t.work / rates[t.kind] for t in tasks)
 
 
-def block_seconds(tasks: Sequence[Task], rates: Rates, config: Config) -> float:
-    """Aimed-at duration of a block: `compute.block_seconds`, or less where the whole run is short."""
-    fair = seconds_of(tasks, rates) / (workers_of(config) * BLOCKS_PER_WORKER)
-    return min(config.compute.block_seconds, max(fair, LEAST_SECONDS))
+def pack(tasks: Sequence[Task], rates: Rates, config: Config, chunk: int) -> Iterator[list[tuple[Task, int, int]]]:
+    """Cut tasks into groups of (task, first alliance, count), in order: blocks.
 
-
-def pack(tasks: Sequence[Task], rates: Rates, seconds: float, chunk: int) -> Iterator[list[tuple[Task, int, int]]]:
-    """Cut tasks into groups of (task, first alliance, count) worth about `seconds` on one core each, in order.
-
-    Small points share a group, large ones are split at multiples of the lane width; a group stays within a chunk of
+    A group is worth about `compute.block_seconds` on one core, less towards the end, so that no worker waits long for the
+    last. Small points share a group, large ones are split at multiples of the lane width; a group stays within a chunk of
     the store.
     """
     group: list[tuple[Task, int, int]] = []
     filled, current = 0.0, -1
+    left = seconds_of(tasks, rates)
+    share = 1 / (workers_of(config) * BLOCKS_LEFT)
+    seconds = _fair(left * share, config)
     for task in tasks:
-        each = partner_updates(task.point) / rates[speed_class(task.point)]
-        step = max(SPLIT, int(seconds / each) // SPLIT * SPLIT)
-        for start in range(task.start, task.stop, step):
-            count = min(step, task.stop - start)
-            if group and (filled + count * each > SLACK * seconds or task.index // chunk != current):
+        each = task.each / rates[task.kind]
+        start = task.start
+        while start < task.stop:
+            if group and (task.index // chunk != current or filled + (task.stop - start) * each > SLACK * seconds):
                 yield group
+                left -= filled
+                seconds = _fair(left * share, config)
                 group, filled = [], 0.0
+            current = task.index // chunk
+            step = max(SPLIT, int(seconds / each) // SPLIT * SPLIT)
+            count = task.stop - start if (task.stop - start) * each <= SLACK * seconds else min(step, task.stop - start)
             group.append((task, start, count))
             filled += count * each
-            current = task.index // chunk
+            start += count
     if group:
         yield group
 
 
+def _fair(seconds: float, config: Config) -> float:
+    """Aimed-at duration of a block."""
+    return min(config.compute.block_seconds, max(seconds, LEAST_SECONDS))
+
+
 def blocks(tasks: Sequence[Task], rates: Rates, config: Config, grid: np.ndarray, chunk: int) -> Iterator[Block]:
     """The blocks of a run, made one at a time."""
-    from sim.blocks import Block, Segment, arguments_of
+    from sim.blocks import Block, Segment
+    from sim.templates import Templates
 
+    templates = Templates(config, grid)
     prepared: tuple[int, Arguments] | None = None
-    for number, group in enumerate(pack(tasks, rates, block_seconds(tasks, rates, config), chunk)):
+    for number, group in enumerate(pack(tasks, rates, config, chunk)):
         arguments = []
         for task, _, _ in group:
             if prepared is None or prepared[0] != task.index:
-                prepared = (task.index, arguments_of(task.point, config, grid))
+                prepared = (task.index, templates.arguments(task.point))
             arguments.append(prepared[1])
         yield Block(number, tuple(Segment(t.index, first, count) for t, first, count in group), tuple(arguments))

@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from sim import theory
-from sim.design import Point, canonical, theories_of, value_at
+from sim.design import Point, canonical, mixes, value_at
 from sim.schema import POINT_GROUPS, Config
 from sim.variables import STREAM_VERSION
 
@@ -63,7 +63,7 @@ def now() -> str:
 
 def theory_sources(points: list[Point]) -> dict[str, str]:
     """Text of each response theory the points use, by the name the config gives it."""
-    return {name: theory.source_of(name) for name in sorted({n for p in points for n, _, _ in theories_of(p.parameters)})}
+    return {name: theory.source_of(name) for name in sorted({n for mix in mixes(points) for n, _, _ in mix})}
 
 
 def identity(config: Config, points: list[Point]) -> dict[str, Any]:

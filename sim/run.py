@@ -141,7 +141,7 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
         if left:
             extension.recover(path)
         # Once more, with nobody else at work here.
-        found = experiment.survey(config, path)
+        found = experiment.survey(config, path, found.points)
         return _perform(found, name, question) if found.tasks else _nothing_to_do(found, question)
 
 
@@ -164,7 +164,8 @@ def _pilot(found: Survey) -> Rates:
     from sim.recording import FORMS, form_of
 
     forms = {form_of(task.point.parameters, found.config) for task in found.tasks}
-    if seconds := sum(FORMS[form] for form in forms if not is_compiled(form)):
+    # They compile at once, in processes of their own.
+    if seconds := max((FORMS[form] for form in forms if not is_compiled(form)), default=0):
         print(f"Compiling the kernel, once (about {seconds} s)...", flush=True)
     return pilot(found.tasks, found.config)
 
@@ -212,7 +213,7 @@ def plan_text(found: Survey, rates: Rates) -> str:
     config = found.config
     workers = workers_of(config)
     alliances = sum(t.stop - t.start for t in found.tasks)
-    blocks = sum(1 for _ in plan.pack(found.tasks, rates, plan.block_seconds(found.tasks, rates, config), found.chunk))
+    blocks = sum(1 for _ in plan.pack(found.tasks, rates, config, found.chunk))
     seconds = plan.seconds_of(found.tasks, rates) / min(workers, blocks)
     kept = len(found.points) - len(found.tasks)
     factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)

@@ -10,8 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from sim.moments import moments
-from sim.tallies import Tallies, widen
+from sim.moments import moments, table
+from sim.tallies import Tallies, stacked
 
 WORD = 2**64
 RELATIVE = Fraction(1, 10**12)
@@ -100,12 +100,44 @@ def test_tallies__any_order_of_merging_gives_the_same(parts: list[int], order: o
 
 
 @checked
-@given(values=st.lists(st.integers(0, 2**63 - 1), min_size=1, max_size=6))
-@example(values=[2**63 - 1, 0])
-def test_widen__keeps_every_sum(values: list[int]) -> None:
-    wide = widen(np.array(values, np.int64))
-    assert wide.dtype == np.uint64
-    assert [number_of(wide[:, k]) for k in range(len(values))] == values
+@given(values=st.lists(st.integers(0, 2**63 - 1), min_size=2, max_size=2), others=st.lists(number, min_size=2, max_size=2))
+@example(values=[2**63 - 1, 0], others=[1, 2**127])
+def test_tallies__one_word_or_two_are_the_same_sums(values: list[int], others: list[int]) -> None:
+    def narrow(numbers: list[int]) -> Tallies:
+        low = np.array(numbers, np.uint64).reshape(1, 1, 1, 2)
+        return Tallies(low, low[:, 0], 3)
+
+    def found(t: Tallies) -> list[int]:
+        t = t.widened()
+        return [number_of(t.period[:, 0, 0, p]) for p in range(2)] + [number_of(t.point[:, 0, p]) for p in range(2)]
+
+    pair = words(others).reshape(2, 1, 1, 2)
+    wide = Tallies(pair, pair[:, 0], 4)
+    assert narrow(values).widened().period.shape == (2, 1, 1, 2)
+    assert found(narrow(values)) == values * 2
+    assert (
+        found(narrow(values) + wide)
+        == found(wide + narrow(values))
+        == [a + b for a, b in zip(values, others, strict=True)] * 2
+    )
+    twice = narrow(values) + narrow(values)
+    assert found(twice) == [2 * v for v in values] * 2
+    assert len(twice.period) == (1 if max(values) < 2**62 else 2)
+
+
+def test_stacked__what_lies_side_by_side_is_not_copied() -> None:
+    room, runs = np.arange(4 * 3 * 2 * 2, dtype=np.int64).reshape(4, 3, 2, 2), np.arange(16, dtype=np.int64).reshape(4, 2, 2)
+    parts = [Tallies(room[k : k + 1].view(np.uint64), runs[k : k + 1].view(np.uint64), k) for k in range(4)]
+    for chosen, shared in (([0, 1, 2, 3], True), ([1, 2], True), ([3], True), ([0, 2], False), ([1, 0], False)):
+        sums = stacked([parts[k] for k in chosen])
+        assert np.shares_memory(sums.period, room) == np.shares_memory(sums.point, runs) == shared
+        np.testing.assert_array_equal(sums.period[0], room[chosen])
+        np.testing.assert_array_equal(sums.point[0], runs[chosen])
+        assert sums.alliances.tolist() == chosen
+    mixed = stacked([parts[0], parts[1].widened()])
+    assert mixed.period.shape == (2, 2, 3, 2, 2)
+    np.testing.assert_array_equal(mixed.period[0], room[:2])
+    assert not mixed.period[1].any()
 
 
 # --- moments ---------------------------------------------------------------------------------------------------------
@@ -181,3 +213,47 @@ def test_moments__entries_are_independent() -> None:
 def test_moments__of_a_run_like_those_of_the_model(n: int) -> None:
     # Learning of 0, 3/4 and 2, in steps of 2^-20.
     check([(0, n // 2), (3 * 2**18, n // 3), (2**21, n - n // 2 - n // 3)])
+
+
+# --- tables ----------------------------------------------------------------------------------------------------------
+
+#: Of five columns: the variable they begin, and how many it has; what counts their alliances; kind and scale.
+START, WIDTH, NUMBER, KIND, SCALE = [0, 0, 0, 3, 4], [3, 3, 3, 1, 1], [-1, -1, -1, 4, -1], [0, 0, 0, 1, 0], [0, 0, 0, 1, 0]
+
+
+@checked
+@given(seed=st.integers(0, 2**32 - 1), n=st.sampled_from([1, 2, 3, 700, 2**16]), top=st.sampled_from([1, 2, 40, 2**23]))
+def test_table__is_moments_column_by_column_from_one_word_or_two(seed: int, n: int, top: int) -> None:
+    rng = np.random.default_rng(seed)
+    points, rows, columns = 3, 4, 5
+    # Values of at most 50 alliances, all others 0; one alliance alone at the last point; fewer in the column with a number.
+    some = rng.integers(0, top, (points, rows, columns, min(n, 50)), endpoint=True)
+    some[2, ..., 1:] = 0
+    fewer = rng.integers(0, some.shape[-1], (points, rows), endpoint=True)
+    fewer[2] = np.minimum(fewer[2], 1)
+    some[:, :, 3] *= np.arange(some.shape[-1]) < fewer[..., None]
+    sums = np.zeros((1, points, rows, columns, 2), np.uint64)
+    sums[0, ..., 0], sums[0, ..., 1] = some.sum(-1), (some * some).sum(-1)
+    sums[0, :, :, 4] = fewer[..., None]
+    alliances, counted = np.array([n, n, 1], np.int64), rng.random((points, rows, 2)) < 0.8
+    counted[1] = counted[0]
+    scales = np.array([[1.0, 3.0], [1.0, 3.0], [7.0, 2.0**20]])
+    told = [np.array(column, np.int64) for column in (KIND, NUMBER, SCALE, START, WIDTH)]
+    size = points * rows * columns
+    results = []
+    for given_ in (sums, np.concatenate([sums, np.zeros_like(sums)])):
+        mean, error = np.full(size, -7.0), np.full(size, -7.0)
+        table(given_, alliances, counted, scales, *told, mean, error)
+        results.append((mean, error))
+    np.testing.assert_array_equal(results[0], results[1])
+    mean, error = results[0]
+    for c in range(columns):
+        held = alliances[:, None] if NUMBER[c] < 0 else sums[0, :, :, NUMBER[c], 0].astype(np.int64)
+        held = np.where(counted[:, :, KIND[c]], held, 0).ravel()
+        low, squares = (np.ascontiguousarray(sums[0, :, :, c, power]).ravel() for power in (0, 1))
+        none, ours = np.zeros(points * rows, np.uint64), (np.empty(points * rows), np.empty(points * rows))
+        moments(held, low, none, squares, none, *ours)
+        part = slice(points * rows * START[c], points * rows * (START[c] + WIDTH[c]))
+        for found, wanted in zip((mean, error), ours, strict=True):
+            scaled = wanted.reshape(points, rows) / scales[:, [SCALE[c]]]
+            np.testing.assert_array_equal(found[part].reshape(points, rows, WIDTH[c])[..., c - START[c]], scaled)
