@@ -16,7 +16,8 @@ from sim.jit import formula, row_loop, step
 from sim.rng import one_of, uniform
 from sim.rows import BIT_MASK, FIVE, LANES, ONE, TWO, ZERO, one_of_four
 
-#: Rows of tables, as looked up: for both kinds, for alliances all in one context, for those with a context of their own.
+#: Rows of tables, as looked up: for both kinds; then for alliances all in one context, which need no more than
+#: `ALIKE_ROWS`, or for those with a context of their own.
 KEEP, TARGETS = 0, 1
 CHANCE, ALIKE_ROWS = 2, 3
 STAKES, TRUST, ORIENTATION, PRIOR, TOTAL, THRESHOLD, HANDICAP, ROWS = range(2, 10)
@@ -47,7 +48,9 @@ def probability_of(
 
 
 @formula
-def settle_one(targets: Any, keep: Any, own: Any, probability: Any, word_1: Any, word_2: Any, tremble: Any, strength: Any) -> Any:
+def settle_one(
+    targets: Any, keep: Any, own: Any, probability: Any, word_1: Any, word_2: Any, tremble: Any, strength: Any
+) -> Any:
     """Next strategy, and how it came about, from two random words and E_ij.
 
     `targets`: three bits of the barrier's target, three of the empowered one, one where empowerment is possible.

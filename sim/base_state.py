@@ -101,9 +101,7 @@ def new_tables() -> Tables:
     """Empty tables; entries of no cell are 0."""
     outcomes, moves, answers = (np.zeros((rows, SLOTS), np.float32) for rows in (OUTCOMES, MOVES, ROWS))
     u4 = np.uint32
-    return Tables(
-        outcomes, outcomes.view(u4), moves, moves.view(u4), answers, answers.view(u4), np.zeros((2, SLOTS), u4)
-    )
+    return Tables(outcomes, outcomes.view(u4), moves, moves.view(u4), answers, answers.view(u4), np.zeros((2, SLOTS), u4))
 
 
 def new_state(n: int, chunks: int) -> State:
@@ -172,6 +170,6 @@ def work_for(n: int, count: int, recorded: int, columns: int) -> Work:
     if kept.get("key") != key:
         kept.update(key=key, room=(new_state(*key), new_rows(n), new_tables()))
     counts: Counts | np.ndarray = new_counts(recorded) if n == 2 else np.zeros((FOUR, RESPONSE_CODES), np.int64)
-    return Work(
-        *kept["room"], counts, new_gone(recorded, columns), np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64)
-    )
+    state, rows, tables = kept["room"]
+    bins, states = np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64)
+    return Work(state, rows, tables, counts, new_gone(recorded, columns), bins, states)

@@ -17,13 +17,12 @@ from sim import full_steps as steps
 from sim import kernel_parts as base
 from sim import pair_rows, phase_rows, response_rows, rng, rows, start_rows
 from sim import tally_rows as tally
+from sim.answer_rows import fill_answers
 from sim.full_state import SPAN, SPECIFIC, facing, unit_of
 from sim.full_tallies import E_PAIR, E_THEORY, tally_extra_outcomes, tally_extra_states, tally_units
 from sim.jit import kernel, step
-from sim.answer_rows import fill_answers
 from sim.kernel_parts import FOUR
 from sim.lookup import look_up, look_up_where
-from sim.rows import LANES
 
 
 @step
@@ -63,7 +62,13 @@ def simulate_full(
     w0, w1, w2, w3 = r.words[0], r.words[1], r.words[2], r.words[3]
     strategy, chosen, active, opens, stays, theory = r.strategy, r.chosen, r.active, r.opens, r.stays, r.theory
     aware, learned, cumulated, met_reals = r.aware, r.learned, r.cumulated, r.met_reals
-    window, counts, review_reals, cell_totals, cell_numbers = r.window, r.counts, r.review_reals, r.cell_totals, r.cell_numbers
+    window, counts, review_reals, cell_totals, cell_numbers = (
+        r.window,
+        r.counts,
+        r.review_reals,
+        r.cell_totals,
+        r.cell_numbers,
+    )
     rank, packed, alive, ended, left, cause = r.rank, r.packed, r.alive, r.ended, r.left, r.cause
     active_number, open_number, met, seen, code, who = r.active_number, r.open_number, r.met, r.seen, r.code, r.who
     sated, turned, works, phase = r.sated, r.turned, r.works, r.phase
@@ -306,7 +311,17 @@ def simulate_full(
             fs.trace_row(cause, lanes, trace.ended[2])
 
         tally.totals(
-            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], 0, lanes, cumulated, ended, alive, cause, work.bins, by_point
+            point,
+            want[base.W_CUMULATIVE],
+            want[base.W_HISTOGRAM],
+            0,
+            lanes,
+            cumulated,
+            ended,
+            alive,
+            cause,
+            work.bins,
+            by_point,
         )
 
     if want[base.W_RESPONSE]:

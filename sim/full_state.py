@@ -339,7 +339,17 @@ def form_factor(
 
 @step
 def form_pairs(
-    product: Any, high: Any, point: Any, starts: Any, orientation: Any, own: Any, w0: Any, w1: Any, w2: Any, w3: Any, pairs: Any
+    product: Any,
+    high: Any,
+    point: Any,
+    starts: Any,
+    orientation: Any,
+    own: Any,
+    w0: Any,
+    w1: Any,
+    w2: Any,
+    w3: Any,
+    pairs: Any,
 ) -> None:
     """Everything of pairs, and long-term orientation, at formation."""
     n = point.partners
@@ -347,9 +357,23 @@ def form_pairs(
     form_factor(product, high, point, starts, STAKES, own, w0, w1, w2, w3, pairs.stakes_up, pairs.stakes_down, False)
     form_factor(product, high, point, starts, TRUST, own, w0, w1, w2, w3, pairs.trust_up, pairs.trust_down, False)
     form_factor(product, high, point, starts, PRIOR, own, w0, w1, w2, w3, pairs.prior, pairs.prior, True)
-    form_factor(product, high, point, starts, ABSORPTIVE, own, w0, w1, w2, w3, pairs.absorptive_up, pairs.absorptive_down, False)
     form_factor(
-        product, high, point, starts, COMMUNICATIVE, own, w0, w1, w2, w3, pairs.communicative_up, pairs.communicative_down, False
+        product, high, point, starts, ABSORPTIVE, own, w0, w1, w2, w3, pairs.absorptive_up, pairs.absorptive_down, False
+    )
+    form_factor(
+        product,
+        high,
+        point,
+        starts,
+        COMMUNICATIVE,
+        own,
+        w0,
+        w1,
+        w2,
+        w3,
+        pairs.communicative_up,
+        pairs.communicative_down,
+        False,
     )
     for i in range(n):
         for j in range(i + 1, n):

@@ -110,10 +110,10 @@ def anybody(point: Any, strategy: Any, active: Any, which: Any) -> Any:
     """Whether an active partner of a chunk may hold a strategy: what only such a one needs is not drawn else."""
     if point.coupling == SPECIFIC:
         return True
+    number = rows.ZERO
     for i in range(point.partners):
-        if cr.number_in(strategy[i], active[i], which) > rows.ZERO:
-            return True
-    return False
+        number = np.uint32(number + cr.number_in(strategy[i], active[i], which))
+    return number > rows.ZERO
 
 
 @step

@@ -27,12 +27,17 @@ from typing import Any
 import numba
 from numba.core.codegen import get_host_cpu_features, ll
 from numba.core.compiler import Compiler
+from numba.core.registry import CPUDispatcher
 
 _OPTIONS: dict[str, Any] = {"nogil": True, "error_model": "numpy", "fastmath": False, "boundscheck": False}
+#: Of what only kernels call: no counting of references to rows, and no form that Python could call, which takes a fifth of
+#: the time to compile.
+_INNER: dict[str, Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 SOURCES = (
-    "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "lookup", "answer_rows", "cell_tables", "class_rows", "pair_tally",
-    "start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows", "kernel_parts", "base_state", "waves", "kernel", "pair_kernel",
-    "full_state", "full_steps", "full_tallies", "full_kernel", "moments",
+    "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "lookup", "answer_rows",
+    "cell_tables", "class_rows", "pair_tally", "start_rows", "pair_rows", "coupling_rows", "response_rows",
+    "tally_rows", "phase_rows", "kernel_parts", "base_state", "waves", "kernel", "pair_kernel", "full_state",
+    "full_steps", "full_tallies", "full_kernel", "moments",
 )  # fmt: skip
 #: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
 KEPT = 16
@@ -111,12 +116,30 @@ def formula(function: Callable[..., Any]) -> Any:
     return numba.njit(**_OPTIONS, forceinline=True)(function)
 
 
+class _Inner(CPUDispatcher):  # type: ignore[misc]
+    """A compiled function that only compiled functions can call."""
+
+    def __call__(self, *args: Any, **kwargs: Any) -> Any:
+        raise TypeError(f"{self.py_func.__name__} has no form that Python could call; see `from_python`.")
+
+
+def _for_kernels(compiled: Any) -> Any:
+    compiled.__class__ = _Inner
+    return compiled
+
+
+@functools.cache
+def from_python(inner: Any) -> Any:
+    """A `step` or `row_loop` so that Python can call it, for tests."""
+    return numba.njit(lambda *args: inner(*args))
+
+
 def step(function: Callable[..., Any]) -> Any:
     """Compile a part of the kernel that calls row loops, and allocates nothing.
 
     Without numba's counting of references: an atomic addition for each row that is handed on took a seventh of the time.
     """
-    return numba.njit(**_OPTIONS, _nrt=False)(function)
+    return _for_kernels(numba.njit(**_OPTIONS, **_INNER)(function))
 
 
 def written_in(function: Callable[..., Any]) -> Any:
@@ -129,15 +152,24 @@ def written_in(function: Callable[..., Any]) -> Any:
 
 def row_loop(function: Callable[..., Any]) -> Any:
     """Compile a loop over lanes whose array arguments never overlap."""
-    return numba.njit(**_OPTIONS, _nrt=False, pipeline_class=_DistinctRows)(function)
+    return _for_kernels(numba.njit(**_OPTIONS, **_INNER, pipeline_class=_DistinctRows)(function))
 
 
 def kernel(function: Callable[..., Any]) -> Any:
     """Compile an entry point called from Python, cached on disk across processes; arrays are allocated by its caller."""
+    return _cached(function, counts=False)
+
+
+def summary(function: Callable[..., Any]) -> Any:
+    """Compile a function called from Python that allocates arrays, cached on disk across processes."""
+    return _cached(function, counts=True)
+
+
+def _cached(function: Callable[..., Any], counts: bool) -> Any:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = cache_folder()
     try:
-        compiled = numba.njit(**_OPTIONS, _nrt=False, cache=True)(function)
+        compiled = numba.njit(**_OPTIONS, _nrt=counts, cache=True)(function)
     finally:
         numba.config.CACHE_DIR = before
     # A full disk, or a cache that vanishes, costs a compilation, not the run; numba lets it pass on Windows only.

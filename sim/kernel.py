@@ -235,9 +235,7 @@ def outcomes(
 
 
 @step
-def move(
-    n: Any, strategy: Any, alive: Any, moves: Any, cell: Any, found: Any, found_reals: Any, context: Any
-) -> None:
+def move(n: Any, strategy: Any, alive: Any, moves: Any, cell: Any, found: Any, found_reals: Any, context: Any) -> None:
     """Context of a period."""
     p = 0
     for i in range(n):
@@ -268,15 +266,13 @@ def meet(n: Any, i: Any, word: Any, strategy: Any, context: Any, rank: Any, met:
         j = (i + d) % n
         p, down = (pair_number(i, j, n), 0) if i < j else (pair_number(j, i, n), 1)
         rows.meet_at(
-            rank, np.uint32(d - 1), strategy[j], context[TRUST_UP + down, p], context[STAKES_UP + down, p], context[PRIOR, p],
-            met, met_reals[0], met_reals[1], met_reals[2],
+            rank, np.uint32(d - 1), strategy[j], context[TRUST_UP + down, p], context[STAKES_UP + down, p],
+            context[PRIOR, p], met, met_reals[0], met_reals[1], met_reals[2],
         )  # fmt: skip
 
 
 @step
-def tally_states(
-    want: Any, n: Any, living: Any, lanes: Any, packed: Any, context: Any, scratch: Any, out: Any
-) -> None:
+def tally_states(want: Any, n: Any, living: Any, lanes: Any, packed: Any, context: Any, scratch: Any, out: Any) -> None:
     """Add the state of a chunk's first lanes to the tallies of a period."""
     waves.tally_context(want, context, lanes, scratch, out)
     if want[W_STRATEGY]:

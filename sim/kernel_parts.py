@@ -6,8 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from sim import equations as eq
 from sim import answer_rows, cell_tables, rng, rows
+from sim import equations as eq
 from sim import tally_rows as tally
 from sim.jit import step
 

@@ -63,7 +63,7 @@ def _place(builder: Any, out: Any, number: Any, lane: Any) -> Any:
     return _at(builder, out, builder.add(builder.mul(number, ir.Constant(_I64, LANES)), lane))
 
 
-@intrinsic  # type: ignore[misc]
+@intrinsic  # type: ignore[untyped-decorator]
 def _take(typing: Any, tables: Any, number: Any, index: Any, lane: Any, out: Any) -> Any:
     """``out[number, lane : lane + 16] = tables[number, index[lane : lane + 16]]``; all arrays uint32, contiguous."""
 
@@ -76,10 +76,8 @@ def _take(typing: Any, tables: Any, number: Any, index: Any, lane: Any, out: Any
     return types.void(tables, types.intp, index, types.intp, out), generate
 
 
-@intrinsic  # type: ignore[misc]
-def _take_where(
-    typing: Any, tables: Any, number: Any, index: Any, lane: Any, kind: Any, wanted: Any, out: Any
-) -> Any:
+@intrinsic  # type: ignore[untyped-decorator]
+def _take_where(typing: Any, tables: Any, number: Any, index: Any, lane: Any, kind: Any, wanted: Any, out: Any) -> Any:
     """`_take` in the lanes where ``kind == wanted`` (uint32)."""
 
     def generate(context: Any, builder: Any, signature: Any, arguments: Any) -> Any:

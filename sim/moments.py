@@ -6,7 +6,7 @@ from typing import Any
 
 import numpy as np
 
-from sim.jit import formula, kernel, row_loop, step
+from sim.jit import formula, kernel, row_loop, step, summary
 
 ZERO = np.uint64(0)
 ONE = np.uint64(1)
@@ -135,7 +135,7 @@ def _pick(cells: Any, columns: Any, first: Any, width: Any, out: Any) -> None:
                 out[r * width + k] = cells[r * columns + first + k]
 
 
-@kernel
+@summary
 def table(
     sums: Any, alliances: Any, counted: Any, scales: Any, kind: Any, number: Any, scale: Any, start: Any, width: Any,
     mean: Any, error: Any,

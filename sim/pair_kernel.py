@@ -121,7 +121,9 @@ def simulate_pairs(
                             pair_tally.count_cells(r.cell[0], lanes, counts.joint)
                         else:
                             pair_tally.count_pairs(r.code[0], r.code[1], lanes, counts.joint)
-                        pair_tally.close_period(recorded[t - 1], row, counts.joint, counts.before, counts.starts, counts.ends)
+                        pair_tally.close_period(
+                            recorded[t - 1], row, counts.joint, counts.before, counts.starts, counts.ends
+                        )
                         if t % SHORT == 0:
                             pair_tally.close_counts(counts.joint, counts.before, counts.decisions)
 
@@ -136,16 +138,26 @@ def simulate_pairs(
                     if living == 0:
                         waves.tally_context(want, context, lanes, r.scratch, work.states)
                         waves.add_states(YES, work.states, t, recorded, gone.states)
-                        waves.note_gone(lanes, t, recorded, gone.starts, gone.ends)
+                        waves.note_gone(lanes, t, recorded, gone.number)
                         waves.close(
-                            point, want, YES, lanes, learned, s.cumulated[k], s.ended[k], alive, s.exited, work.bins, by_point
+                            point,
+                            want,
+                            YES,
+                            lanes,
+                            learned,
+                            s.cumulated[k],
+                            s.ended[k],
+                            alive,
+                            s.exited,
+                            work.bins,
+                            by_point,
                         )
                         s.lanes[k] = 0
             if waves.fits(chunks, s.lanes, s.living):
                 for sign in (YES, LESS):
                     for k in range(chunks):
                         waves.tally_context(want, s.context[k], s.lanes[k], r.scratch, work.states)
-                        waves.note_gone(sign * s.lanes[k], last, recorded, gone.starts, gone.ends)
+                        waves.note_gone(sign * s.lanes[k], last, recorded, gone.number)
                     waves.add_states(sign, work.states, last, recorded, gone.states)
                     if sign == YES:
                         for k in range(chunks):
@@ -166,7 +178,7 @@ def simulate_pairs(
             )  # fmt: skip
 
     waves.add_gone(recorded, gone.states, by_period)
-    pair_tally.add_gone(recorded, gone.starts, gone.ends, counts.starts, counts.ends)
+    pair_tally.add_gone(recorded, gone.number, counts.ends)
     parts.tally_orientation(point, want, recorded, count, by_period)
     pair_tally.tally_cells(point, want, tables.outcomes, counts.starts, counts.ends, counts.values, by_period)
     if want[W_RESPONSE]:

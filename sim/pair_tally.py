@@ -115,16 +115,17 @@ def close_counts(joint: Any, before: Any, decisions: Any) -> None:
 
 
 @step
-def add_gone(recorded: Any, gone_starts: Any, gone_ends: Any, starts: Any, ends: Any) -> None:
-    """Add removed alliances to the cells of the periods after their removal; see `sim.waves.Gone`."""
-    at_start, at_end = np.int64(0), np.int64(0)
+def add_gone(recorded: Any, gone: Any, ends: Any) -> None:
+    """Add removed alliances to the cells at the end of the periods from their removal on; `gone`: `sim.waves.Gone.number`.
+
+    At the start of a period they would add nothing to its outcomes.
+    """
+    number = np.int64(0)
     for t in range(recorded.size):
         row = recorded[t]
         if row >= 0:
-            at_start += gone_starts[row]
-            at_end += gone_ends[row]
-            starts[row, 0] += at_start
-            ends[row, 0] += at_end
+            number += gone[row]
+            ends[row, 0] += number
 
 
 @step

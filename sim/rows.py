@@ -53,7 +53,9 @@ def number(first: Any, product: Any) -> None:
 
 
 @row_loop
-def words(product: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any, w0: Any, w1: Any, w2: Any, w3: Any) -> None:
+def words(
+    product: Any, high: Any, period: Any, slot: Any, key_0: Any, key_1: Any, w0: Any, w1: Any, w2: Any, w3: Any
+) -> None:
     """The four random words of one slot for every lane; `product` as `number` fills it, `high` the same for all."""
     for lane in range(LANES):
         a, b, c, d = philox_from(product[lane], high, period, slot, key_0, key_1)

@@ -49,17 +49,16 @@ class State(NamedTuple):
 class Gone(NamedTuple):
     """What removed alliances add, by the first recorded period in which they do.
 
-    states : int64[recorded, columns, 2].  starts, ends : int64[recorded], alliances to be counted at a period's start, end.
+    states : int64[recorded, columns, 2].  number : int64[recorded], alliances.
     """
 
     states: Any
-    starts: Any
-    ends: Any
+    number: Any
 
 
 def new_gone(recorded: int, columns: int) -> Gone:
     """Nothing removed yet."""
-    return Gone(np.zeros((recorded, columns, 2), np.int64), np.zeros(recorded, np.int64), np.zeros(recorded, np.int64))
+    return Gone(np.zeros((recorded, columns, 2), np.int64), np.zeros(recorded, np.int64))
 
 
 @formula
@@ -79,14 +78,11 @@ def next_row(recorded: Any, t: Any) -> Any:
 
 
 @step
-def note_gone(number: Any, t: Any, recorded: Any, starts: Any, ends: Any) -> None:
-    """Note alliances removed (or, if negative, put back) at the end of period t."""
+def note_gone(number: Any, t: Any, recorded: Any, gone: Any) -> None:
+    """Note a number of alliances removed (or, if negative, put back) at the end of period t; `gone`: `Gone.number`."""
     row = next_row(recorded, t)
     if row >= 0:
-        ends[row] += number
-    row = next_row(recorded, t + 1)
-    if row >= 0:
-        starts[row] += number
+        gone[row] += number
 
 
 @step

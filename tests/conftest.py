@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import copy
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -40,6 +41,13 @@ def base_config(**overrides: Any) -> dict[str, Any]:
         old = tree.get(leaf)
         tree[leaf] = {**old, **value} if isinstance(old, dict) and isinstance(value, dict) else value
     return raw
+
+
+def in_python(module: Any) -> SimpleNamespace:
+    """A module of the kernels, its row loops and steps so that Python can call them."""
+    from sim.jit import _Inner, from_python
+
+    return SimpleNamespace(**{k: from_python(v) if isinstance(v, _Inner) else v for k, v in vars(module).items()})
 
 
 @pytest.fixture

@@ -137,7 +137,8 @@ class Ordered:
         stakes, prior = F(p.context.stakes.mean), F(p.context.prior.mean)
         share = F(p.context.calculative_share)
         trust = eq.effective_trust.py_func(F(p.context.trust.mean), stakes, omega, share)
-        drive = eq.drive.py_func(stakes, trust, omega, prior, *[F(w) for w in theory.weights[k]])
+        weights = [F(w) for w in theory.weights[k]]
+        drive = eq.drive.py_func(stakes, trust, omega, prior, *weights, eq.total_weight.py_func(*weights))
         given = p.response.threshold
         own_threshold = (given.P6, given.P7, given.P8, given.P9)[k]
         threshold = F(theory.thresholds[k]) if own_threshold is None else F(own_threshold)

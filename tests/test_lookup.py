@@ -14,9 +14,13 @@ import numpy as np
 import pytest
 from numba.core.codegen import get_host_cpu_features
 
+from sim import lookup
 from sim.cell_tables import CELLS
-from sim.lookup import IDLE, SLOTS, WIDTH, look_up, look_up_where, plain
+from sim.jit import from_python
+from sim.lookup import IDLE, SLOTS, WIDTH, plain
 from sim.rows import LANES
+
+look_up, look_up_where = from_python(lookup.look_up), from_python(lookup.look_up_where)
 
 ROOT = Path(__file__).parent.parent
 NUMBERS = (1, 2, 3, 6, 8, 10)

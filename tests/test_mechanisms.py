@@ -579,8 +579,9 @@ def test_history__reals_stay_in_their_bounds() -> None:
 
 # --- what cannot act leaves the bits alone ------------------------------------------------------------------------------
 
-BASE_MODEL = {"busy": BUSY, "noisy": NOISY, "barriers_only": {**NOISY, "response__theory_mix": "barriers_only"},
-              "static": {**NOISY, "context__kind": "static"}, "defaults": {}}  # fmt: skip
+BOUND = {**NOISY, "population__exit_rate": 0.0}
+BASE_MODEL = {"busy": BUSY, "noisy": BOUND, "barriers_only": {**BOUND, "response__theory_mix": "barriers_only"},
+              "static": {**BOUND, "context__kind": "static"}, "defaults": {}}  # fmt: skip
 
 
 @pytest.mark.parametrize("partners", [2, 3, 5])

@@ -12,18 +12,29 @@ import numpy as np
 import pytest
 import yaml
 from cases import Case, case_of, column, differing
+from conftest import in_python
 
-from sim import answer_rows, class_rows, pair_tally, rows
+from sim import answer_rows, cell_tables, class_rows, lookup, pair_tally, rows
 from sim import equations as eq
 from sim import tally_rows as tally
-from sim.cell_tables import CELLS, LARGEST, OUTCOMES, STEPS, exact, fill_learned, fill_moves, fill_outcomes
+from sim.cell_tables import CELLS, LARGEST, OUTCOMES, STEPS
 from sim.kernel_parts import POINT, SHORT, WANTED
-from sim.lookup import SLOTS, look_up
+from sim.lookup import SLOTS
 from sim.rows import LANES
 from sim.strategies import REGIMES, STRATEGIES, regime_of
 from sim.tallies import Tallies
 from sim.theory import PROPOSITIONS, source_of
 from sim.variables import BRANCHES, FIXED, PERIOD_COLUMNS, POINT_COLUMNS
+
+answer_rows, class_rows, pair_tally, rows = map(in_python, (answer_rows, class_rows, pair_tally, rows))
+_tables = in_python(cell_tables)
+exact, fill_learned, fill_moves, fill_outcomes = (
+    _tables.exact,
+    _tables.fill_learned,
+    _tables.fill_moves,
+    _tables.fill_outcomes,
+)
+look_up = in_python(lookup).look_up
 
 F = np.float32
 AV, AC, CM, CP, CL = range(5)

@@ -103,7 +103,8 @@ MECHANISMS = {
     "temptation": ({"race__temptation": 0.1}, True),
     "phases": (PHASED, True),
     "on request": ({"output__variables": ["learning_by_pair"]}, True),
-    "noise": ({"response__misperception": 0.1, "population__exit_rate": 0.1, "response__aware": 0.5}, False),
+    "exits": ({"population__exit_rate": 0.1}, True),
+    "noise": ({"response__misperception": 0.1, "response__aware": 0.5}, False),
 }
 
 

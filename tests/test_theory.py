@@ -18,6 +18,7 @@ from hypothesis import strategies as st
 
 from sim import answer_rows as rows
 from sim.arguments import Tables, arguments_of
+from sim.jit import from_python
 from sim.lookup import SLOTS
 from sim.strategies import STRATEGIES
 from sim.theory import (
@@ -209,7 +210,7 @@ def single(value: float) -> np.float32:
 def filled(tables: Tables) -> tuple[np.ndarray, np.ndarray]:
     """What the kernel looks up: the same memory as words and as reals."""
     bits = np.zeros((rows.ROWS, SLOTS), np.uint32)
-    rows.fill_answers(tables.cells, tables.reals, bits, bits.view(np.float32))
+    from_python(rows.fill_answers)(tables.cells, tables.reals, bits, bits.view(np.float32))
     return bits, bits.view(np.float32)
 
 
@@ -359,7 +360,7 @@ def test_tables__chances_are_those_of_a_context_that_all_share() -> None:
     context = [single(x) for x in (0.3, 0.8, 0.55, 0.1)]
     stakes, trust, omega, prior = context
     share, bonus, sensitivity = single(0.25), single(0.5), single(3)
-    rows.fill_chances(tables.reals, *context, share, bonus, sensitivity, reals)
+    from_python(rows.fill_chances)(tables.reals, *context, share, bonus, sensitivity, reals)
     found = rows.STAKES, rows.TRUST, rows.ORIENTATION, rows.PRIOR, rows.TOTAL, rows.THRESHOLD, rows.HANDICAP
     for cell in range(25):
         values = [before[row, cell] for row in found]

@@ -81,7 +81,12 @@ def simulate(point, first, count, mix, barrier, empowered, group, weights, thres
                         chance = eq.ZERO
                         if empowered[cell] >= 0:
                             g = group[cell]
-                            w_stakes, w_trust, w_orientation, w_prior = weights[g, 0], weights[g, 1], weights[g, 2], weights[g, 3]
+                            w_stakes, w_trust, w_orientation, w_prior = (
+                                weights[g, 0],
+                                weights[g, 1],
+                                weights[g, 2],
+                                weights[g, 3],
+                            )
                             total = eq.total_weight(w_stakes, w_trust, w_orientation, w_prior)
                             drive = eq.drive(
                                 stakes[i, j], trust[i, j], point.orientation, prior[i, j], w_stakes, w_trust,

@@ -17,6 +17,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
+import numba
 import numpy as np
 import pytest
 
@@ -25,7 +26,6 @@ from sim import experiment, plan, rng, rows
 from sim.blocks import run_segment
 from sim.collect import Collector
 from sim.config import compose
-from sim.jit import step
 from sim.recording import partner_updates
 from sim.schema import Config
 
@@ -88,16 +88,16 @@ def test_benchmark_scalar(benchmark, size, partners):
         benchmark.extra_info["partner_updates_per_second"] = count * partner_updates(point) / benchmark.stats.stats.median
 
 
-@step
-def draw_often(calls, low, high, w0, w1, w2, w3, total):
+@numba.njit
+def draw_often(calls, product, w0, w1, w2, w3, total):
     for k in range(calls):
-        rows.words(low, high, np.uint32(k), rng.RESPONSE, rows.ONE, rows.TWO, w0, w1, w2, w3)
+        rows.words(product, rows.ZERO, np.uint32(k), rng.RESPONSE, rows.ONE, rows.TWO, w0, w1, w2, w3)
         rows.add_row(w0, total)
 
 
 def test_benchmark_random_words(benchmark, size):
     """The random numbers alone: calls of Philox a second, four words each; one call serves two partner-updates."""
-    arrays = [np.zeros(rows.LANES, np.uint32) for _ in range(7)]
+    arrays = [np.arange(rows.LANES, dtype=np.uint64), *(np.zeros(rows.LANES, np.uint32) for _ in range(5))]
     calls = int(200_000 * size)
     draw_often(1, *arrays)
     benchmark.pedantic(draw_often, (calls, *arrays), rounds=5)

@@ -103,9 +103,7 @@ def scalar_form(point: Point, arguments: Arguments) -> Callable[[int], np.ndarra
 
     def run(count: int) -> np.ndarray:
         out = np.zeros((point.parameters.population.periods + 1, 7))
-        scalar.simulate(
-            a.point[()], 0, count, a.mix, *cells, weights, thresholds, handicap, np.array(keeps, f), out
-        )
+        scalar.simulate(a.point[()], 0, count, a.mix, *cells, weights, thresholds, handicap, np.array(keeps, f), out)
         return out
 
     return run
