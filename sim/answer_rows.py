@@ -91,6 +91,16 @@ def fill_answers(cells: Any, reals: Any, bits: Any, tables: Any) -> None:
 
 
 @step
+def rows_needed(cells: Any) -> Any:
+    """How many of a theory's tables tell it from others: one that knows no empowerment needs but its first two."""
+    needed = np.int64(CHANCE)
+    for cell in range(CELLS):
+        if np.uint32(cells[cell] >> SIX) != ZERO:
+            needed = np.int64(ROWS)
+    return needed
+
+
+@step
 def fill_chances(
     reals: Any, stakes: Any, trust: Any, orientation: Any, prior: Any, calculative_share: Any, awareness_bonus: Any,
     sensitivity: Any, tables: Any,

@@ -19,7 +19,7 @@ from sim.waves import Gone, State, new_gone
 #: Memory that chunks side by side may take: what a second-level cache holds.
 WAVE_BYTES = 2 * 2**20
 #: Most chunks side by side.
-MOST_CHUNKS = 16
+MOST_CHUNKS = 32
 _kept = threading.local()
 
 

@@ -17,7 +17,7 @@ from sim import full_steps as steps
 from sim import kernel_parts as base
 from sim import pair_rows, phase_rows, response_rows, rng, rows, start_rows
 from sim import tally_rows as tally
-from sim.answer_rows import fill_answers
+from sim.answer_rows import fill_answers, rows_needed
 from sim.full_state import SPAN, SPECIFIC, facing, unit_of
 from sim.full_tallies import E_PAIR, E_THEORY, tally_extra_outcomes, tally_extra_states, tally_units
 from sim.jit import kernel, step
@@ -50,6 +50,12 @@ def simulate_full(
     r, pairs, responses = work.rows, work.pairs, work.responses
     for k in range(theories.initial.size):
         fill_answers(theories.cells[k], theories.reals[k], work.bits[k], work.tables[k])
+        work.needed[k] = rows_needed(theories.cells[k])
+    # The theory that needs all its tables, if only one does, is looked up for all.
+    lead = 0
+    for k in range(theories.initial.size):
+        if work.needed[k] > work.needed[lead]:
+            lead = k
     n, specific = point.partners, point.coupling == SPECIFIC
     depth = n - 1 if specific else 1
     units = n * n if specific else n
@@ -101,6 +107,7 @@ def simulate_full(
             rows.fill(active[i], rows.ONE)
             rows.fill(aware[i], eq.ZERO)
             rows.fill(cumulated[i], 0)
+            rows.fill(r.booked[i], 0)
         if point.aware > eq.ZERO:
             base.partner_words(product, high, rows.ZERO, rng.AWARENESS, point, draws)
             for i in range(n):
@@ -147,8 +154,10 @@ def simulate_full(
                                 pairs.created[i * n + j if i < j else j * n + i], transfers, creations,
                             )  # fmt: skip
                     pair_rows.book_learner(
-                        transfers, creations, others, transfer_sum, creation_sum, learning_sum, cumulated[i], learned[i]
+                        transfers, creations, others, transfer_sum, creation_sum, learning_sum, r.booked[i], learned[i]
                     )
+                    if t % base.SHORTER == 0:
+                        rows.take_over(r.booked[i], cumulated[i])
                 rows.divide_row(transfer_sum, partners)
                 rows.divide_row(creation_sum, partners)
                 rows.divide_row(learning_sum, partners)
@@ -232,17 +241,23 @@ def simulate_full(
                         if turns_on:
                             response_rows.turn(turns[i], point.instrumentality, turned)
                         rows.pair_cell(strategy[own], other, r.cell)
-                        look_up(work.bits[0], r.cell, r.found)
-                        for k in range(1, mixed):
-                            look_up_where(work.bits[k], r.cell, theory[i], np.uint32(k), r.found)
-                        response_rows.respond(
-                            strategy[own], r.cell, rows_active, aware[i], trust_ij, stakes_ij, prior_ij, left_ij, power_ij,
-                            w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3, sated, turned, r.found, r.found_reals,
-                            omega, point.calculative_share, point.awareness_bonus, point.temptation, point.sensitivity,
-                            point.tremble, point.barrier_strength, chosen[own], code,
+                        look_up(work.bits[lead], r.cell, r.found)
+                        for k in range(mixed):
+                            if k != lead:
+                                look_up_where(work.bits[k, : work.needed[k]], r.cell, theory[i], np.uint32(k), r.found)
+                        response_rows.empower(
+                            r.found_reals, stakes_ij, trust_ij, prior_ij, left_ij, power_ij, aware[i], omega,
+                            point.calculative_share, point.awareness_bonus, point.temptation, point.sensitivity,
+                            r.probability,
+                        )  # fmt: skip
+                        response_rows.settle(
+                            strategy[own], r.cell, rows_active, w0 if i % 2 == 0 else w2, w1 if i % 2 == 0 else w3, sated,
+                            turned, r.found, r.found_reals, r.probability, point.tremble, point.barrier_strength,
+                            chosen[own], code,
                         )  # fmt: skip
                         if want[base.W_RESPONSE]:
-                            response_rows.tally_codes(code, theory[i], lanes, responses)
+                            response_rows.code_of_theory(code, theory[i], r.joint)
+                            response_rows.tally_codes(r.joint, lanes, responses)
                         if phased:
                             phase_rows.count_responses(code, counts[0], counts[1])
                         if noting:
@@ -310,22 +325,16 @@ def simulate_full(
             fs.trace_row(ended, lanes, trace.ended[1])
             fs.trace_row(cause, lanes, trace.ended[2])
 
+        for i in range(n):
+            rows.take_over(r.booked[i], cumulated[i])
         tally.totals(
-            point,
-            want[base.W_CUMULATIVE],
-            want[base.W_HISTOGRAM],
-            0,
-            lanes,
-            cumulated,
-            ended,
-            alive,
-            cause,
-            work.bins,
+            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], 0, lanes, cumulated, ended, alive, cause, work.bins,
             by_point,
-        )
+        )  # fmt: skip
 
     if want[base.W_RESPONSE]:
         for slot in range(min(slots, mixed)):
+            first, past = response_rows.CODES * slot, response_rows.CODES * (slot + 1)
             response_rows.close_codes(
-                responses[slot], by_point[tally.RESPONSES + 75 * slot : tally.RESPONSES + 75 * slot + 75]
+                responses[:, first:past], by_point[tally.RESPONSES + 75 * slot : tally.RESPONSES + 75 * slot + 75]
             )

@@ -137,6 +137,7 @@ class Rows(NamedTuple):
     aware: Any
     learned: Any
     cumulated: Any
+    booked: Any
     met_reals: Any
     window: Any
     counts: Any
@@ -145,6 +146,8 @@ class Rows(NamedTuple):
     cell_numbers: Any
     found: Any
     found_reals: Any
+    probability: Any
+    joint: Any
     rank: Any
     packed: Any
     alive: Any
@@ -200,6 +203,7 @@ def new_rows(n: int, units: int) -> Rows:
         aware=np.zeros((n, LANES), f4),
         learned=np.zeros((n, LANES), f4),
         cumulated=np.zeros((n, LANES), np.int64),
+        booked=np.zeros((n, LANES), np.int32),
         met_reals=np.zeros((5, LANES), f4),
         window=np.zeros((3, LANES), f4),
         counts=np.zeros((2, LANES), u4),
@@ -208,6 +212,8 @@ def new_rows(n: int, units: int) -> Rows:
         cell_numbers=np.zeros((25, LANES), u4),
         found=found,
         found_reals=found.view(f4),
+        probability=np.zeros(LANES, f4),
+        joint=np.zeros(LANES, u4),
         rank=marks[0],
         packed=marks[1],
         alive=marks[2],
@@ -251,13 +257,15 @@ class Work(NamedTuple):
     """What a call works on.
 
     tables, bits : float32 and uint32[theories, ROWS, SLOTS], the same memory, see `sim.answer_rows.fill_answers`.
-    responses : int64[theories, 4, CODES].  bins : int64[BINS], states : int64[columns, 2], both 0 between uses.
+    needed : int64[theories], see `sim.answer_rows.rows_needed`.  responses : int64[4, theories x CODES].
+     bins : int64[BINS], states : int64[columns, 2], both 0 between uses.
     """
 
     rows: Rows
     pairs: Pairs
     tables: Any
     bits: Any
+    needed: Any
     responses: Any
     bins: Any
     states: Any
@@ -266,9 +274,10 @@ class Work(NamedTuple):
 def new_work(n: int, specific: bool, theories: int, columns: int) -> Work:
     """Work for n partners, so many theories and columns of tallies by period; `specific`: strategies by ordered pair."""
     tables = np.zeros((theories, ROWS, SLOTS), np.float32)
-    responses = np.zeros((theories, FOUR, CODES), np.int64)
+    responses = np.zeros((FOUR, theories * CODES), np.int64)
     return Work(
-        new_rows(n, n * n if specific else n), new_pairs(n), tables, tables.view(np.uint32), responses,
+        new_rows(n, n * n if specific else n), new_pairs(n), tables, tables.view(np.uint32),
+        np.zeros(theories, np.int64), responses,
         np.zeros(BINS, np.int64), np.zeros((columns, 2), np.int64),
     )  # fmt: skip
 

@@ -45,6 +45,8 @@ FOUR = 4
 WORDS = 2**32
 #: Learning to date is kept in 32 bits for so many periods: at most 3 x 2^20 a period.
 SHORT = 512
+#: The same with abilities and phases, which take learning to at most 9 x 2^20 a period.
+SHORTER = 128
 #: Numbers that numba shall not take for literals, of which it compiles every one anew.
 NO, YES, LESS = (np.int64(k) for k in (0, 1, -1))
 #: Periods between two looks at whether living alliances fit into fewer chunks.

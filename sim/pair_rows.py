@@ -76,7 +76,7 @@ def collect(transfer: Any, created: Any, transfers: Any, creations: Any) -> None
 
 @row_loop
 def book_learner(
-    transfers: Any, creations: Any, others: Any, transfer_sum: Any, creation_sum: Any, learning_sum: Any, cumulated: Any,
+    transfers: Any, creations: Any, others: Any, transfer_sum: Any, creation_sum: Any, learning_sum: Any, booked: Any,
     learned: Any,
 ) -> None:  # fmt: skip
     """Close a partner's period, as `sim.rows.book_partner`; keeps its learning."""
@@ -87,7 +87,7 @@ def book_learner(
         transfer_sum[lane] += transfer
         creation_sum[lane] += created
         learning_sum[lane] += learning
-        cumulated[lane] += np.int64(eq.fixed_point(learning))
+        booked[lane] += eq.fixed_point(learning)
         learned[lane] = learning
         transfers[lane] = eq.ZERO
         creations[lane] = eq.ZERO

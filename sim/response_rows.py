@@ -43,17 +43,13 @@ def turn(word: Any, instrumentality: Any, turned: Any) -> None:
 
 
 @row_loop
-def respond(
-    own: Any, cell_row: Any, active: Any, aware: Any, trust: Any, stakes: Any, prior: Any, remaining: Any, power: Any,
-    word_1: Any, word_2: Any, sated: Any, turned: Any, bits: Any, found: Any, orientation: Any, calculative_share: Any,
-    awareness_bonus: Any, temptation: Any, sensitivity: Any, tremble: Any, strength: Any, chosen: Any, code: Any,
+def empower(
+    found: Any, stakes: Any, trust: Any, prior: Any, remaining: Any, power: Any, aware: Any, orientation: Any,
+    calculative_share: Any, awareness_bonus: Any, temptation: Any, sensitivity: Any, probability: Any,
 ) -> None:  # fmt: skip
-    """A response (model section 4) with every mechanism; `bits`, `found`: tables of `sim.answer_rows`, as looked up."""
+    """E_ij of each alliance; `found`: tables of `sim.answer_rows`, as looked up."""
     for lane in range(LANES):
-        s = own[lane]
-        cell = cell_row[lane]
-        left = eq.at_stake(remaining[lane], stakes[lane])
-        omega = orientation[lane]
+        left, omega = eq.at_stake(remaining[lane], stakes[lane]), orientation[lane]
         tau = eq.effective_trust(trust[lane], left, omega, calculative_share)
         drive = eq.drive(
             left, tau, omega, prior[lane], found[STAKES, lane], found[TRUST, lane], found[ORIENTATION, lane],
@@ -63,22 +59,29 @@ def respond(
             drive, aware[lane], awareness_bonus, found[THRESHOLD, lane], found[HANDICAP, lane], power[lane], temptation,
             sensitivity,
         )  # fmt: skip
-        table = bits[TARGETS, lane]
-        barrier = np.uint32(table & SEVEN)
-        empowered = np.uint32(np.uint32(table >> THREE) & SEVEN)
-        probability = eq.logistic(score)
-        probability = probability if np.uint32(table >> SIX) != ZERO else eq.ZERO
-        keep, turn_, sated_ = found[KEEP, lane], turned[lane], sated[lane]
+        probability[lane] = eq.logistic(score)
+
+
+@row_loop
+def settle(
+    own: Any, cell: Any, active: Any, word_1: Any, word_2: Any, sated: Any, turned: Any, bits: Any, found: Any,
+    probability: Any, tremble: Any, strength: Any, chosen: Any, code: Any,
+) -> None:  # fmt: skip
+    """A response (model section 4) with every mechanism; `bits`, `found`: tables of `sim.answer_rows`, as looked up."""
+    for lane in range(LANES):
+        s, c, table, turn_ = own[lane], cell[lane], bits[TARGETS, lane], turned[lane]
+        barrier, empowered = np.uint32(table & SEVEN), np.uint32(np.uint32(table >> THREE) & SEVEN)
+        possible = probability[lane] if np.uint32(table >> SIX) != ZERO else eq.ZERO
         u1, u2 = uniform(word_1[lane]), uniform(word_2[lane])
-        takes_empowered = u2 < probability
-        takes_barrier = u2 < eq.barrier_threshold(probability, strength)
-        turns = (cell == SYMBOLIC) & (turn_ != FIVE) & (not takes_empowered)
+        takes_empowered = u2 < possible
+        takes_barrier = u2 < eq.barrier_threshold(possible, strength)
+        turns = (c == SYMBOLIC) & (turn_ != FIVE) & (not takes_empowered)
         target = empowered if takes_empowered else (barrier if takes_barrier else s)
         target = turn_ if turns else target
         branch = ZERO if takes_empowered else (CELLS if takes_barrier else CELLS_TWICE)
-        reached = INSTRUMENTAL if turns else np.uint32(cell + branch)
+        reached = INSTRUMENTAL if turns else np.uint32(c + branch)
         is_active = active[lane] == ONE
-        trembles, has_enough, keeps_old = u1 < tremble, sated_ == ONE, u1 < keep
+        trembles, has_enough, keeps_old = u1 < tremble, sated[lane] == ONE, u1 < found[KEEP, lane]
         response = s if keeps_old else target
         how = NOT_REACHED if keeps_old else reached
         response = ZERO if has_enough else response
@@ -97,10 +100,17 @@ def both(first: Any, second: Any, out: Any) -> None:
 
 
 @row_loop
-def tally_codes(code: Any, theory: Any, lanes: Any, counts: Any) -> None:
-    """Response codes by theory; four histograms side by side, so that equal codes do not wait for each other."""
+def code_of_theory(code: Any, theory: Any, joint: Any) -> None:
+    """Code of a response and theory of the partner in one number."""
+    for lane in range(LANES):
+        joint[lane] = np.uint32(np.uint32(theory[lane] * np.uint32(CODES)) + code[lane])
+
+
+@row_loop
+def tally_codes(joint: Any, lanes: Any, counts: Any) -> None:
+    """Count codes, into int64[4, theories x CODES]: side by side, so that equal codes do not wait for each other."""
     for lane in range(lanes):
-        counts[theory[lane], lane & 3, code[lane]] += 1
+        counts[lane & 3, joint[lane]] += 1
 
 
 @row_loop

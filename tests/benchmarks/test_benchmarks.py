@@ -1,15 +1,17 @@
-"""Benchmarks: kernel, draws, lanes, compilation, start-up, store, whole sweep, memory. Off by default.
+"""Benchmarks: kernel, draws, lanes, compilation, start-up, store, whole sweeps, memory. Off by default.
 
     python -m pytest tests/benchmarks --benchmark-enable --full-size --benchmark-json=benchmarks.json
     python tests/benchmarks/table.py benchmarks.json
 
-runs them at full size and shows them; in the tests each body runs once, small. ``extra_info`` holds the unit of work
-(partner-updates a second), the share alive and what else a time is to be compared with.
+runs them at full size and shows them; in the tests each body runs once, small. ``extra_info`` holds what a time is to be
+compared with: the unit of work (partner-updates a second), the share alive, the time of the kernels.
 """
 
 from __future__ import annotations
 
+import json
 import os
+import statistics
 import subprocess
 import sys
 import threading
@@ -26,10 +28,14 @@ from sim import experiment, plan, rng, rows
 from sim.blocks import run_segment
 from sim.collect import Collector
 from sim.config import compose
-from sim.recording import partner_updates
+from sim.recording import FORMS, partner_updates
 from sim.schema import Config
 
 SMALLER = ["design.factors.trust.levels.n=3"]
+ROOT = Path(__file__).parents[2]
+WHOLE = Path(__file__).with_name("whole.py")
+#: Rounds of what runs in a process of its own, at full size.
+ROUNDS = 3
 
 
 @pytest.fixture
@@ -67,7 +73,7 @@ def test_benchmark_mechanisms(benchmark, size, name):
 def test_benchmark_alive(benchmark, size, partners, share):
     """A population of which a share lives to the end; in the others somebody avoids from the start, and they dissolve.
 
-    What is skipped are chunks of lanes whose alliances have all dissolved.
+    Those that have dissolved are taken out, and count as work done: the rate says what they cost.
     """
     everybody = share ** (1 / partners)
     mix = dict.fromkeys(("accommodation", "compromise", "competition"), 0.0)
@@ -117,60 +123,83 @@ point, arguments = prepared({values!r})
 seconds = []
 for _ in range(6):
     started = time.perf_counter()
-    run_segment(arguments, 0, {count})
+    tallies = run_segment(arguments, 0, {count})
     seconds.append(time.perf_counter() - started)
-print(seconds[0] - min(seconds), sorted(seconds[1:])[2])
+print(seconds[0] - min(seconds), sorted(seconds[1:])[2], int(tallies.period.sum()))
 """
 
 
-def in_a_process(values, cache: Path | None, lanes: int = rows.LANES, count: int = rows.LANES) -> tuple[float, float]:
-    """Seconds of compiling or loading a kernel, and of a later call; `cache`: an empty one, or the usual."""
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
-    code = _IN_A_PROCESS.format(paths=paths, lanes=lanes, values=values, count=count)
-    env = {**os.environ, **({"NUMBA_CACHE_DIR": str(cache)} if cache else {})}
-    done = subprocess.run([sys.executable, "-c", code], env=env, capture_output=True, text=True, check=True)
-    first, later = map(float, done.stdout.split())
-    return first, later
+def in_a_process(values, cache: Path | None, lanes: int = rows.LANES, count: int = rows.LANES) -> tuple[float, float, int]:
+    """Seconds of compiling or loading a kernel and of a later call, and a sum of what it finds.
+
+    cache : an empty one, or the usual.
+    """
+    code = _IN_A_PROCESS.format(paths=[str(ROOT), str(ROOT / "tests")], lanes=lanes, values=values, count=count)
+    done = subprocess.run([sys.executable, "-c", code], env=with_cache(cache), capture_output=True, text=True, check=True)
+    first, later, found = done.stdout.split()
+    return float(first), float(later), int(found)
+
+
+def with_cache(cache: Path | None) -> dict[str, str]:
+    """The environment of a process whose compiled kernels are kept in `cache`, or in the usual place."""
+    return {**os.environ, **({"NUMBA_CACHE_DIR": str(cache)} if cache else {})}
 
 
 @pytest.mark.parametrize("partners", [2, 5])
-@pytest.mark.parametrize("lanes", [64, 128, 256, 512, 1024])
+@pytest.mark.parametrize("lanes", [128, 256, 512, 1024])
 def test_benchmark_lanes(benchmark, size, tmp_path, lanes, partners):
-    """The kernel with another number of lanes, compiled anew; small, it runs with those it has."""
+    """The kernel with another number of lanes, compiled anew; it finds the same. Small, it runs with those it has."""
     count = max(1024, int(131072 / partners * size) // 1024 * 1024)
     full = size == 1.0
     words = (base(partners), tmp_path if full else None, lanes if full else rows.LANES, count)
-    _, seconds = benchmark.pedantic(in_a_process, words, rounds=1)
-    assert seconds > 0
-    benchmark.extra_info["partner_updates_per_second"] = count * partners * 100 / seconds
+    _, seconds, found = benchmark.pedantic(in_a_process, words, rounds=1)
+    point, arguments = prepared(base(partners))
+    assert found == int(run_segment(arguments, 0, count).period.sum())
+    benchmark.extra_info["partner_updates_per_second"] = count * partner_updates(point) / seconds
 
 
-@pytest.mark.parametrize("form", ["base, two partners", "base, more partners", "every mechanism"])
+@pytest.mark.parametrize("form", FORMS)
 def test_benchmark_compile(benchmark, size, tmp_path, form):
     """Compiling a kernel into an empty cache, then loading it; small, it is loaded only."""
-    values = {"base, two partners": base(2), "base, more partners": base(3), "every mechanism": living(2, *MECHANISMS)}[form]
+    values = {"pair": base(2), "group": base(3), "full": living(2, *MECHANISMS)}[form]
+    assert prepared(values)[1].form == form
     cache = tmp_path if size == 1.0 else None
-    compiling, _ = benchmark.pedantic(in_a_process, (values, cache), rounds=1)
+    compiling, _, _ = benchmark.pedantic(in_a_process, (values, cache), rounds=1)
     assert compiling > 0
     if benchmark.stats:
         benchmark.extra_info |= {"compile_seconds": compiling, "load_seconds": in_a_process(values, cache)[0]}
 
 
+def until_the_plan(words: list[str], folder: Path, cache: Path | None) -> tuple[float, list[str]]:
+    """Start a sweep; seconds until it has compiled, tried its kernels and says how long it will take, and what it said."""
+    command = [sys.executable, "-m", "sim.run", "+experiment=sweep", *words]
+    started, said = time.perf_counter(), []
+    with subprocess.Popen(
+        command, cwd=folder, env=with_cache(cache), stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+    ) as running:
+        assert running.stdout
+        while not said or said[-1] and not said[-1].startswith("estimate"):
+            said.append(running.stdout.readline())
+        seconds = time.perf_counter() - started
+        running.kill()
+    assert said[-1], said
+    return seconds, said
+
+
 @pytest.mark.parametrize("cache", ["cold", "warm"])
 def test_benchmark_start(benchmark, size, tmp_path, cache):
-    """The command up to where the first block of the default sweep would run; cold: nothing is compiled yet."""
-    cold = cache == "cold" and size == 1.0
+    """The command up to the first block of the default sweep; cold: nothing is compiled yet, which is said."""
+    full, seconds = size == 1.0, []
+    cold, words = cache == "cold" and full, [] if full else ["population.alliances=100", *SMALLER]
 
     def command():
-        env = {**os.environ, **({"NUMBA_CACHE_DIR": str(tmp_path / "cache")} if cold else {})}
-        words = [sys.executable, "-m", "sim.run", "+experiment=sweep", "plan=true"]
-        return subprocess.run(words, cwd=tmp_path, env=env, capture_output=True, text=True)
+        took, said = until_the_plan(words, tmp_path, tmp_path / "cache" if cold else None)
+        seconds.append(took)
+        return said
 
-    if not cold:
-        command()
-    done = benchmark.pedantic(command, rounds=5 if size == 1.0 and not cold else 1)
-    assert done.returncode == 0, done.stderr
-    assert ("Compiling" in done.stdout) == cold
+    said = benchmark.pedantic(command, rounds=5 if full and not cold else 1, warmup_rounds=int(full and not cold))
+    assert not cold or any(line.startswith("Compiling") for line in said)
+    benchmark.extra_info["seconds"] = statistics.median(seconds)
 
 
 def sweep_config(size: float, alliances: int = 20000) -> Config:
@@ -179,26 +208,31 @@ def sweep_config(size: float, alliances: int = 20000) -> Config:
     return compose(["+experiment=sweep", f"population.alliances={number}", *(SMALLER if size < 1 else [])])
 
 
-def test_benchmark_sweep(benchmark, size, tmp_path):
-    """Wall time of a whole sweep over its pure kernel time divided by the cores."""
-    config = sweep_config(size)
-    found = experiment.survey(config, tmp_path / "a.zarr")
-    rates = plan.pilot(found.tasks, config)
-    paths = (tmp_path / f"{k}.zarr" for k in range(100))
+def whole(path: Path, words: list[str]) -> dict[str, float]:
+    """What `benchmarks.whole` measures of a run in a process of its own."""
+    done = subprocess.run([sys.executable, WHOLE, path, *words], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    return json.loads(done.stdout)
 
-    def whole():
-        again = experiment.survey(config, next(paths))
-        return experiment.perform(again, rates, "benchmark", "", threading.Event())
 
-    result = benchmark.pedantic(whole, rounds=3)
-    assert experiment.complete(found, result)
-    started = time.perf_counter()
-    for block in plan.blocks(found.tasks, rates, config, found.grid, found.chunk):
-        for segment, arguments in zip(block.segments, block.arguments, strict=True):
-            run_segment(arguments, segment.first, segment.count)
-    kernel = time.perf_counter() - started
-    if benchmark.stats:
-        benchmark.extra_info["wall_over_kernel_per_core"] = benchmark.stats.stats.median / (kernel / plan.workers_of(config))
+def square(side: int, alliances: int) -> list[str]:
+    """A sweep of two partners over trust and orientation, side x side points, 100 periods each."""
+    levels = f"levels: {{low: 0.0, high: 1.0, n: {side}}}"
+    factors = f"{{trust: {{path: context.trust.mean, {levels}}}, orientation: {{path: context.orientation.mean, {levels}}}}}"
+    return ["design=factorial", f"design.factors={factors}", f"population.alliances={alliances}", "population.periods=100"]
+
+
+@pytest.mark.parametrize(
+    ("side", "alliances"), [(100, 1000), (10, 100_000)], ids=["10,000 x 1,000 x 100", "100 x 100,000 x 100"]
+)
+def test_benchmark_sweep(benchmark, size, tmp_path, side, alliances):
+    """Wall time of a whole sweep on two threads: points x alliances x periods; the time of the kernels is of the same run."""
+    full = size == 1.0
+    words = [*square(side if full else 3, int(alliances * size)), "compute=threads", "compute.workers=2"]
+    runs = []
+    benchmark.pedantic(lambda: runs.append(whole(tmp_path / f"{len(runs)}.zarr", words)), rounds=ROUNDS if full else 1)
+    assert runs[0]["store_files"] > 0
+    benchmark.extra_info |= {key: statistics.median(run[key] for run in runs) for key in runs[0]}
 
 
 def test_benchmark_store(benchmark, size, tmp_path):
@@ -234,31 +268,13 @@ def test_benchmark_resume_of_a_complete_run(benchmark, size, tmp_path):
     assert not benchmark.pedantic(experiment.survey, (config, path), rounds=3).tasks
 
 
-_MEASURE = """
-import resource, sys, threading
-from pathlib import Path
-sys.path[:0] = {paths!r}
-from benchmarks.test_benchmarks import sweep_config
-from sim import experiment, plan
-config = sweep_config({size}, {alliances})
-found = experiment.survey(config, Path({store!r}))
-experiment.perform(found, plan.pilot(found.tasks, config), "benchmark", "", threading.Event())
-print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)
-"""
-
-
-@pytest.mark.parametrize("alliances", [20_000, 200_000])
+@pytest.mark.parametrize("alliances", [10**5, 10**6, 10**7, 10**8], ids="{:,}".format)
 def test_benchmark_memory(benchmark, size, tmp_path, alliances):
-    """Peak memory of a sweep in a process of its own, in MB; the same for ten times the alliances."""
-    paths = [str(Path(__file__).parents[1]), str(Path(__file__).parents[2])]
-    code = _MEASURE.format(paths=paths, size=size, alliances=alliances, store=str(tmp_path / "a.zarr"))
-
-    def measure():
-        return subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
-
-    peak = int(benchmark.pedantic(measure, rounds=1)) / 1024
-    assert peak > 0
-    benchmark.extra_info["peak_megabytes"] = peak
+    """Peak memory of one point of two partners and ten periods: the same however many alliances."""
+    words = [f"population.alliances={int(alliances * size**2)}", "population.periods=10", "compute.workers=2"]
+    found = benchmark.pedantic(whole, (tmp_path / "a.zarr", words), rounds=1)
+    assert found["peak_megabytes"] > 0
+    benchmark.extra_info |= found
 
 
 def test_benchmark_help(benchmark, size, tmp_path):

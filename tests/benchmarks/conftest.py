@@ -1,0 +1,10 @@
+"""What the JSON of the benchmarks says of the machine besides what it says by itself."""
+
+from __future__ import annotations
+
+from importlib.metadata import version
+from typing import Any
+
+
+def pytest_benchmark_update_machine_info(config: Any, machine_info: dict[str, Any]) -> None:
+    machine_info["versions"] = {name: version(name) for name in ("numba", "llvmlite", "numpy", "zarr")}
