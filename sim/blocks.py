@@ -11,8 +11,8 @@ from sim import kernel_parts
 from sim.arguments import Arguments, arguments_of
 from sim.base_state import work_for
 from sim.full_kernel import simulate_full
+from sim.full_rows import new_work as new_full_work
 from sim.full_state import SPECIFIC, Trace
-from sim.full_state import new_work as new_full_work
 from sim.kernel import simulate
 from sim.pair_kernel import simulate_pairs
 from sim.tallies import Tallies

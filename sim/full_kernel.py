@@ -45,7 +45,7 @@ def simulate_full(
     point, first, count, mix, recorded, want, by_period, by_point : as of `sim.kernel.simulate`.
     starts, theories, phases, trace : see `sim.full_state`.  extra : int64[len(sim.full_tallies.EXTRA)].
     slots : theories that have columns of their own in the layout of the run.
-    work : `sim.full_state.new_work`, used up.
+    work : `sim.full_rows.new_work`, used up.
     """
     r, pairs, responses = work.rows, work.pairs, work.responses
     for k in range(theories.initial.size):

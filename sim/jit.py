@@ -36,7 +36,7 @@ _INNER: dict[str, Any] = {"_nrt": False, "no_cpython_wrapper": True, "no_cfunc_w
 SOURCES = (
     "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "lookup", "answer_rows",
     "cell_tables", "class_rows", "pair_tally", "start_rows", "pair_rows", "coupling_rows", "response_rows",
-    "tally_rows", "phase_rows", "kernel_parts", "base_state", "waves", "kernel", "pair_kernel", "full_state",
+    "tally_rows", "phase_rows", "kernel_parts", "base_state", "waves", "kernel", "pair_kernel", "full_rows", "full_state",
     "full_steps", "full_tallies", "full_kernel", "moments",
 )  # fmt: skip
 #: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
@@ -53,18 +53,25 @@ class _DistinctRows(Compiler):  # type: ignore[misc]
         self.state.flags.noalias = True
 
 
-@functools.cache
 def cache_folder() -> str:
-    """Folder of the compiled kernels: per user, or a temporary one where home is not writable."""
+    """Folder of the compiled kernels: per user, or a temporary one where home is not writable.
+
+    Sources are looked at for each kernel when it is imported, so that an edit in between does not go by unnoticed.
+    """
     place = Path(__file__).resolve().parent
     asked = numba.config.CPU_NAME, numba.config.CPU_FEATURES
     made_for = numba.__version__, sys.version, str(place), ll.get_host_cpu_name(), get_host_cpu_features(), asked
     digest = hashlib.sha256(repr(made_for).encode())
     for name in SOURCES:
         digest.update((place / f"{name}.py").read_bytes())
+    return _folder(digest.hexdigest()[:16])
+
+
+@functools.cache
+def _folder(name: str) -> str:
     for base in (_user_base, _temporary_base):
         with contextlib.suppress(OSError, RuntimeError):
-            return str(_opened(base() / digest.hexdigest()[:16]))
+            return str(_opened(base() / name))
     folder = tempfile.mkdtemp(prefix="alliance-sim-")
     atexit.register(shutil.rmtree, folder, ignore_errors=True)
     return folder

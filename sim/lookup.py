@@ -3,7 +3,7 @@
 What a response theory says, and much of what a period brings, follows from a pair's *cell*, ``5 own + other``. A loop that
 reads ``table[index[lane]]`` is not vectorized. Written for sixteen lanes at a time, as picking entries of a vector by the
 entries of another, LLVM knows it for what it is: two permutations and a selection for sixteen lanes where the processor
-has them (x86-64 with AVX-512), plain loads elsewhere, with the same result. `look_up.py_func`-like plain form: `plain`.
+has them (x86-64 with AVX-512), plain loads elsewhere, with the same result. `plain` is what it stands for.
 """
 
 from __future__ import annotations

@@ -16,7 +16,7 @@ from sim import equations as eq
 from sim.jit import formula, row_loop
 from sim.rng import first_product, one_of, philox_from, uniform
 
-LANES = 512
+LANES = 576
 
 ZERO = np.uint32(0)
 ONE = np.uint32(1)

@@ -24,6 +24,7 @@ LAYERS = [
         "base_state",
         "kernel",
         "pair_kernel",
+        "full_rows",
         "full_state",
         "full_steps",
         "full_tallies",
@@ -95,7 +96,7 @@ def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
     from sim.jit import SOURCES
 
     # `base_state` holds the types of what a kernel takes.
-    needed, queue = set(), ["kernel", "pair_kernel", "full_kernel", "base_state", "moments"]
+    needed, queue = set(), ["kernel", "pair_kernel", "full_kernel", "base_state", "full_rows", "moments"]
     while queue:
         name = queue.pop()
         if name not in needed:

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from cases import Case, case_of, column, differing
 
-from sim.base_state import chunks_of
+from sim.base_state import MOST_CHUNKS, chunks_of
 from sim.kernel_parts import SHORT, STRIDE, WANTED
 from sim.rows import LANES
 from sim.strategies import STRATEGIES
@@ -139,4 +139,4 @@ def test_waves__one_partner_more_or_less_in_turn() -> None:
 def test_pair_number__counts_the_pairs_in_order(n: int) -> None:
     assert [pair_number(i, j, n) for i in range(n) for j in range(i + 1, n)] == list(range(n * (n - 1) // 2))
     assert chunks_of(n, 1) == 1
-    assert 1 <= chunks_of(n, 10**6) <= 16
+    assert 1 <= chunks_of(n, 10**6) <= MOST_CHUNKS

@@ -19,8 +19,8 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sim import blocks, experiment, plan  # noqa: E402
-from sim.config import compose  # noqa: E402
+from sim import blocks, experiment, plan
+from sim.config import compose
 
 KERNELS = ("simulate_pairs", "simulate", "simulate_full")
 
@@ -53,7 +53,10 @@ def peak_megabytes() -> float:
 
 
 def measured(path: Path, words: Sequence[str]) -> dict[str, float]:
-    """Run a config into a new store. The pilot, which loads the kernels, counts as start and not as the run."""
+    """Run a config into a new store. The pilot, which loads the kernels, counts as start and not as the run.
+
+    `kernel_wall_over_cpu` is 1 where no thread waits: for a core, or for the interpreter when a kernel returns.
+    """
     config, clock = compose(words), Clock()
     moments = [(time.perf_counter(), time.process_time())]
     found = experiment.survey(config, path)

@@ -29,6 +29,7 @@ import numpy as np
 
 sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 
+from benchmarks import bars  # noqa: E402
 from benchmarks.workloads import FEW, MECHANISMS, Values, alive, base, core_rule, living, prepared, scalar_form  # noqa: E402
 from sim.blocks import run_segment  # noqa: E402
 
@@ -37,6 +38,8 @@ SIZES = (2, 5)
 #: Alliances come in multiples of this; the smallest number that is timed.
 STEP = 512
 LARGEST = 10**8
+#: A rule that is followed like any other, but by which nobody dissolves.
+NOBODY_CHANGES = {"response__reconsideration": 0.0, "response__tremble": 0.0}
 FLAGS = ["-O3", "-march=native", "-ffast-math", "-mprefer-vector-width=512"]
 
 
@@ -164,6 +167,7 @@ def build(folder: Path, python: str, temporary: Path) -> tuple[dict[str, Runner]
         runners |= {
             f"core {n}": ours(core_rule(n, temporary)),
             f"core, living {n}": ours(core_rule(n, temporary), living_only=True),
+            f"core, all alive {n}": ours(core_rule(n, temporary) | NOBODY_CHANGES),
             f"avx512 gcc {n}": compiled(folder / "core_avx512.c", "gcc", n, temporary),
             f"avx512 clang {n}": compiled(folder / "core_avx512.c", "clang", n, temporary),
             f"numpy {n}": peer(python, folder, "numpy_peer:run", "numpy", n),
@@ -184,16 +188,29 @@ def build(folder: Path, python: str, temporary: Path) -> tuple[dict[str, Runner]
         rows += [
             Row("core rule", n, "AVX-512 by hand", f"core {n}", avx512, 0.2, 0.4),
             Row("core rule, work in living alliances only", n, "AVX-512 by hand", f"core, living {n}", avx512, None, None),
+            Row("core rule, nobody changes, all alive", n, "AVX-512 by hand", f"core, all alive {n}", avx512, None, None),
             Row("core rule", n, "NumPy", f"core {n}", (f"numpy {n}",), 20, 45),
             Row("core rule", n, "Mesa", f"core {n}", (f"mesa {n}",), 1000, 2000),
             Row("base model, recording strategies, learning, trust", n, "C, -ffast-math", f"few {n}", c, 0.55, 0.9),
             Row("base model, recording all", n, "the same", f"all {n}", c, 0.5, 0.85),
             Row(
-                "base model, recording strategies, learning, trust", n, "scalar numba", f"few {n}", (f"scalar {n}",), 10, 25
+                "base model, recording strategies, learning, trust",
+                n,
+                "scalar numba",
+                f"few {n}",
+                (f"scalar {n}",),
+                *bars.SCALAR,
             ),
-            Row("the same, all alive", n, "scalar numba", f"few, living {n}", (f"scalar, living {n}",), 10, 25),
-            Row("every mechanism on, all alive", n, "base model, all alive", f"every {n}", (f"living {n}",), 1 / 3, 1 / 2),
-            Row("dissolved from the start", n, "all alive", f"dissolved {n}", (f"living {n}",), 5, None),
+            Row("the same, all alive", n, "scalar numba", f"few, living {n}", (f"scalar, living {n}",), *bars.SCALAR),
+            Row(
+                "every mechanism on, all alive",
+                n,
+                "base model, all alive",
+                f"every {n}",
+                (f"living {n}",),
+                *bars.MECHANISMS,
+            ),
+            Row("dissolved from the start", n, "all alive", f"dissolved {n}", (f"living {n}",), *bars.DISSOLVED),
             Row(
                 "trust and orientation .2, which few survive",
                 n,
@@ -207,7 +224,7 @@ def build(folder: Path, python: str, temporary: Path) -> tuple[dict[str, Runner]
     sizes = (2, 3, 5, 8, 16, 32)
     runners |= {f"pairs {n}": ours(living(n), per_pair=True) for n in sizes}
     rows += [
-        Row("base model, all alive, per pair-update", n, "N = 2", f"pairs {n}", ("pairs 2",), 1 / 1.5, 1)
+        Row("base model, all alive, per pair-update", n, "N = 2", f"pairs {n}", ("pairs 2",), *bars.PAIRS)
         for n in sizes[1:]
     ]  # fmt: skip
     order = list(dict.fromkeys((row.work, row.against) for row in rows))
