@@ -140,6 +140,22 @@ def empower(
 
 
 @row_loop
+def empower_plainly(
+    found: Any, stakes: Any, trust: Any, prior: Any, orientation: Any, sensitivity: Any, probability: Any
+) -> None:
+    """`empower` where trust is not calculative and nobody is aware: terms that are 0 are left out, to the same bits."""
+    for lane in range(LANES):
+        drive = eq.drive(
+            stakes[lane], trust[lane], orientation, prior[lane], found[STAKES, lane], found[TRUST, lane],
+            found[ORIENTATION, lane], found[PRIOR, lane], found[TOTAL, lane],
+        )  # fmt: skip
+        score = eq.empowerment_score(
+            drive, eq.ZERO, eq.ZERO, found[THRESHOLD, lane], found[HANDICAP, lane], eq.ZERO, eq.ZERO, sensitivity
+        )
+        probability[lane] = eq.logistic(score)
+
+
+@row_loop
 def settle(
     own: Any, cell: Any, active: Any, word_1: Any, word_2: Any, bits: Any, found: Any, probability: Any, tremble: Any,
     strength: Any, chosen: Any, code: Any,

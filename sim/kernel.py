@@ -86,6 +86,7 @@ def simulate(
     dynamic, grouped = point.dynamic != 0, ct.exact(tables.outcomes)
     # All alliances in one context that does not move: what empowers is worked out once a period.
     alike = not dynamic and point.aware == eq.ZERO
+    plain = not alike and point.aware == eq.ZERO and point.calculative_share == eq.ZERO
     looked = tables.answer_bits[: answer_rows.ALIKE_ROWS] if alike else tables.answer_bits
     # Orientation that the chances to be empowered were worked out for; at first none.
     known = np.float32(np.nan)
@@ -161,12 +162,18 @@ def simulate(
                             rows.pair_cell(strategy[i], other, r.cell)
                             look_up(looked, r.cell, r.found)
                             likely = r.found_reals[answer_rows.CHANCE]
-                            if not alike:
+                            if plain:
+                                answer_rows.empower_plainly(
+                                    r.found_reals, r.met_reals[1], r.met_reals[0], r.met_reals[2], orientation,
+                                    point.sensitivity, r.probability,
+                                )  # fmt: skip
+                            elif not alike:
                                 answer_rows.empower(
                                     r.found_reals, r.met_reals[1], r.met_reals[0], r.met_reals[2], s.aware[k, i],
                                     orientation, point.calculative_share, point.awareness_bonus, point.sensitivity,
                                     r.probability,
                                 )  # fmt: skip
+                            if not alike:
                                 likely = r.probability
                             at = i % 2 * 2
                             answer_rows.settle(

@@ -35,6 +35,7 @@ def simulate_pairs(
     dynamic = point.dynamic != 0
     # All alliances in one context that does not move: what empowers is worked out once a period.
     alike = not dynamic and point.aware == eq.ZERO
+    plain = not alike and point.aware == eq.ZERO and point.calculative_share == eq.ZERO
     looked = tables.answer_bits[: answer_rows.ALIKE_ROWS] if alike else tables.answer_bits
     slot, missed_slot = rng.slot_of(rng.RESPONSE, 0), rng.slot_of(rng.MISPERCEPTION, 0)
     # Orientation that the chances to be empowered were worked out for; at first none.
@@ -103,12 +104,18 @@ def simulate_pairs(
                                 rows.pair_cell(strategy[i], r.seen, r.cell[i])
                             look_up(looked, r.cell[i], r.found)
                             likely = r.found_reals[answer_rows.CHANCE]
-                            if not alike:
+                            if plain:
+                                answer_rows.empower_plainly(
+                                    r.found_reals, context[STAKES_UP + i, 0], context[TRUST_UP + i, 0], context[PRIOR, 0],
+                                    orientation, point.sensitivity, r.probability,
+                                )  # fmt: skip
+                            elif not alike:
                                 answer_rows.empower(
                                     r.found_reals, context[STAKES_UP + i, 0], context[TRUST_UP + i, 0], context[PRIOR, 0],
-                                    s.aware[k, i], orientation, point.calculative_share, point.awareness_bonus,
-                                    point.sensitivity, r.probability,
+                                    s.aware[k, i], orientation, point.calculative_share, point.awareness_bonus, point.sensitivity,
+                                    r.probability,
                                 )  # fmt: skip
+                            if not alike:
                                 likely = r.probability
                             answer_rows.settle(
                                 strategy[i], r.cell[i], alive, r.words[2 * i], r.words[2 * i + 1], r.found, r.found_reals,

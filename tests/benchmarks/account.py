@@ -49,7 +49,7 @@ LOOPS = {
     "look up response (9)": "look_up(T, U[6], V)",
     "learning to date": "rows.book_pair(V, I[0], I[1])",
     "context": "rows.move_context(F[:8], G[0], G[1], G[2], G[3], G[4])",
-    "chance of empowerment": "answer_rows.empower(F, G[0], G[1], G[2], G[3], f(0.5), f(0), f(0.1), f(12), G[4])",
+    "chance of empowerment": "answer_rows.empower_plainly(F, G[0], G[1], G[2], f(0.5), f(12), G[4])",
     "response": "answer_rows.settle(U[4], U[6], U[7], U[0], U[1], V, F, G[0], f(0.002), f(1), U[2], U[3])",
     "histogram of pairs": "pair_tally.count_pairs(C, U[6], LANES, H)",
     "histogram of responses": "tally.responses(C, LANES, R)",
