@@ -16,8 +16,8 @@ from sim.rows import LANES
 from sim.variables import BINS
 from sim.waves import Gone, State, new_gone
 
-#: Memory that chunks side by side may take: what a second-level cache holds.
-WAVE_BYTES = 2 * 2**20
+#: Memory that chunks side by side may take: less than a third-level cache holds.
+WAVE_BYTES = 16 * 2**20
 #: Most chunks side by side.
 MOST_CHUNKS = 32
 _kept = threading.local()

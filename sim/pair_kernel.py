@@ -112,8 +112,8 @@ def simulate_pairs(
                             elif not alike:
                                 answer_rows.empower(
                                     r.found_reals, context[STAKES_UP + i, 0], context[TRUST_UP + i, 0], context[PRIOR, 0],
-                                    s.aware[k, i], orientation, point.calculative_share, point.awareness_bonus, point.sensitivity,
-                                    r.probability,
+                                    s.aware[k, i], orientation, point.calculative_share, point.awareness_bonus,
+                                    point.sensitivity, r.probability,
                                 )  # fmt: skip
                             if not alike:
                                 likely = r.probability
