@@ -14,7 +14,7 @@ from sim.schema import Config, Spacing
 from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
 
 #: Kernels, and about how many seconds each takes to compile: the base model of two partners, of more, every mechanism.
-FORMS = {"pair": 10, "group": 13, "full": 35}
+FORMS = {"pair": 12, "group": 14, "full": 30}
 #: Neutral values of the keys that make a race to learn.
 _NO_RACE = {"scope": None, "temptation": 0.0, "forced_disclosure": 0.0, "satiation": 0.0}
 

@@ -594,6 +594,19 @@ def test_simulate_full__with_neutral_terms_is_the_base_model(name: str, partners
     assert differing(case.run(0, LANES + 40), run_segment(forced, 0, LANES + 40)) == []
 
 
+@pytest.mark.parametrize("partners", [2, 3])
+def test_simulate_full__learning_to_date_outlasts_its_32_bits(partners: int) -> None:
+    # All collaborate, so that each learns 3 x 2^20 a period: 2^31 would be passed after 683 periods.
+    first = {"population__initial__strategies": ["collaboration"] * partners, "response__tremble": 0.0}
+    case = mechanism({**first, "response__reconsideration": 0.0, "ability__creation": 1.0}, partners, 1100)
+    forced = arguments_of(case.point, case.config, case.grid, force_full=True)
+    assert case.arguments.full is None
+    tallies = run_segment(forced, 0, 20)
+    assert differing(case.run(0, 20), tallies) == []
+    (column,) = [k for k, (name, _) in enumerate(case.arguments.layout.point) if name == "cumulative_learning"]
+    assert tallies.point[0, column, 0] == 20 * 3 * FIXED
+
+
 NEUTRAL: dict[str, tuple[dict[str, Any], dict[str, Any]]] = {
     "no distribution": ({}, {"context__trust": start("uniform", "pair", low=0.5, high=0.5)}),
     "one value": ({}, {"context__prior": start("empirical", "partner", values=[0.3, 0.3])}),

@@ -1,7 +1,9 @@
 """The performance table, as Markdown, from the JSON of the benchmarks.
 
 python -m pytest tests/benchmarks --benchmark-enable --full-size --benchmark-json=benchmarks.json
-python tests/benchmarks/table.py benchmarks.json
+python tests/benchmarks/table.py benchmarks.json [--readme]
+
+``--readme``: the few lines of it that the README shows.
 """
 
 from __future__ import annotations
@@ -55,6 +57,7 @@ class Versus(NamedTuple):
 RATE = Figure("partner_updates_per_second", "million partner-updates/s", 1e-6)
 ALIVE = Figure("alive_at_the_end", "alive at the end", 1, 2)
 SECONDS = Figure("median", "s", 1, 2)
+SWEPT = Figure("seconds", "s", 1, 1)
 PEAK = Figure("peak_megabytes", "MB at most")
 GROUPS = (
     Group("kernel", "base model, one core: partners, recorded", (RATE, ALIVE)),
@@ -103,6 +106,19 @@ RATIOS = (
     ),
     # A partner-update of five partners is four pair-updates.
     Versus("five partners over two, all alive, per pair-update", "alive[5-1.0]", "alive[2-1.0]", bars.PAIRS.bar, 4.0),
+)
+
+
+#: Rows of the README: benchmark, what it is called there, its figures.
+README = (
+    ("kernel[2-all]", "base model, 2 partners, trust .8, everything recorded, one core", (RATE,)),
+    ("kernel[5-all]", "the same, 5 partners", (RATE,)),
+    ("mechanisms[every]", "every mechanism, 2 partners, all alive, one core", (RATE,)),
+    ("sweep[100 x 100,000 x 100]", "100 points x 100,000 alliances x 100 periods, 2 cores", (SWEPT, PEAK)),
+    ("sweep[10,000 x 1,000 x 100]", "10,000 points x 1,000 alliances x 100 periods, 2 cores", (SWEPT, PEAK)),
+    ("memory[100,000,000]", "one point of 100 million alliances, 10 periods, one core", (SWEPT, PEAK)),
+    ("start[cold]", "first run ever, until the first block runs (compilation)", (SWEPT,)),
+    ("start[warm]", "any later run", (SWEPT,)),
 )
 
 
@@ -158,5 +174,14 @@ def lines(data: dict[str, Any]) -> Iterator[str]:
     yield from ratio_lines(rate)
 
 
+def readme_lines(data: dict[str, Any]) -> Iterator[str]:
+    """The rows of `README`."""
+    by_name = {b["name"].removeprefix("test_benchmark_"): b for b in data["benchmarks"]}
+    yield from (f"| {machine(data).split(', commit')[0]} | |", "|---|---|")
+    for name, what, figures in README:
+        yield f"| {what} | {', '.join(figure.shown(by_name[name]) for figure in figures)} |"
+
+
 if __name__ == "__main__":
-    print("\n".join(lines(json.loads(Path(sys.argv[1]).read_text()))))
+    shown = readme_lines if "--readme" in sys.argv else lines
+    print("\n".join(shown(json.loads(Path(sys.argv[1]).read_text()))))
