@@ -44,10 +44,15 @@ def put(folder: Path, array: Any, number: int, content: Any) -> None:
     Parameters
     ----------
     folder : of the array.  number : of the chunk along the first dim.
+
+    Raises
+    ------
+    OSError : it cannot be written as a whole.
     """
     path = folder / ".".join([str(number), *["0"] * (array.ndim - 1)])
     # Named as those of the library, which `sim.extension.recover` removes.
     partial = path.with_name(f"{path.name}.partial")
-    with open(partial, "wb", buffering=0) as file:
+    # Buffered: what the disk does not take, or a limit on the size of files cuts, is an error there, not a short write.
+    with open(partial, "wb") as file:
         file.write(content)
     os.replace(partial, path)

@@ -41,7 +41,7 @@ LEAST_SECONDS = 0.02
 #: A block may be this much longer than asked for before the next one begins.
 SLACK = 1.2
 #: Points are split at multiples of this many alliances, the lanes of the kernel.
-SPLIT = 512
+SPLIT = 576
 
 #: Class of points (`sim.recording.speed_class`) -> partner-updates a second on one core.
 Rates = Mapping[tuple[int, str, bool], float]
@@ -122,8 +122,12 @@ def workers_of(config: Config) -> int:
     """Number of workers a config asks for; by default the cores this process may use."""
     if config.compute.kind == "serial":
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return config.compute.workers or cores
+    return config.compute.workers or cores()
+
+
+def cores() -> int:
+    """Cores this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def pilot(tasks: Sequence[Task], config: Config) -> Rates:
@@ -137,8 +141,9 @@ def pilot(tasks: Sequence[Task], config: Config) -> Rates:
     classes: dict[tuple[int, str, bool], list[Task]] = {}
     for task in tasks:
         classes.setdefault(task.kind, []).append(task)
-    firsts = [group[0].point for group in classes.values()]
-    compile_missing([arguments_of(point, config, period_grid([point], config.output.every)) for point in firsts])
+    firsts = [_followed_for(1, group[0].point) for group in classes.values()]
+    needed = [arguments_of(point, config, period_grid([point], config.output.every)) for point in firsts]
+    compile_missing(needed, cores())
     rates: dict[tuple[int, str, bool], float] = {}
     for kind, group in classes.items():
         seconds, work = 0.0, 0
@@ -161,9 +166,11 @@ def _shortened(point: Point, partners: int) -> Point:
     """A point followed for no more periods than a short trial takes."""
     population = point.parameters.population
     most = max(1, PILOT_WORK // (PILOT_ALLIANCES * partners * partners))
-    if population.periods <= most:
-        return point
-    fewer = population.model_copy(update={"periods": most})
+    return point if population.periods <= most else _followed_for(most, point)
+
+
+def _followed_for(periods: int, point: Point) -> Point:
+    fewer = point.parameters.population.model_copy(update={"periods": periods})
     return replace(point, parameters=point.parameters.model_copy(update={"population": fewer}))
 
 

@@ -101,7 +101,7 @@ def living_cell(own: Any, other: Any, alive: Any, idle: Any, cell: Any) -> None:
 
 @row_loop
 def collect(found: Any, own_transfers: Any, own_creations: Any, other_transfers: Any, other_creations: Any) -> None:
-    """Add what both partners of a pair receive and create, as `sim.cell_tables.outcomes` has it, to their sums."""
+    """Add what both partners of a pair receive and create, as `sim.cell_tables.fill_outcomes` has it, to their sums."""
     for lane in range(LANES):
         own_transfers[lane] += found[0, lane]
         own_creations[lane] += found[1, lane]
@@ -111,7 +111,7 @@ def collect(found: Any, own_transfers: Any, own_creations: Any, other_transfers:
 
 @row_loop
 def compare(found: Any, differences: Any, totals: Any) -> None:
-    """Add a pair's learning difference and total, the parts of inequity, as `sim.cell_tables.outcomes` has them."""
+    """Add a pair's learning difference and total, the parts of inequity, as `sim.cell_tables.fill_outcomes` has them."""
     for lane in range(LANES):
         differences[lane] += found[4, lane]
         totals[lane] += found[5, lane]
@@ -152,7 +152,7 @@ def take_over(learned: Any, cumulated: Any) -> None:
 
 @row_loop
 def move_context(rates: Any, trust_up: Any, trust_down: Any, stakes_up: Any, stakes_down: Any, prior: Any) -> None:
-    """Move a pair's trust, stakes and prior interaction by one period, with rates as `sim.cell_tables.moves` has them."""
+    """Move a pair's trust, stakes and prior interaction by one period, with rates of `sim.cell_tables.fill_moves`."""
     for lane in range(LANES):
         trust_up[lane] = eq.moved_trust(trust_up[lane], rates[0, lane], rates[1, lane])
         trust_down[lane] = eq.moved_trust(trust_down[lane], rates[2, lane], rates[3, lane])

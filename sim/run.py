@@ -160,12 +160,13 @@ def _plan(found: Survey) -> int:
 
 def _pilot(found: Survey) -> Rates:
     from sim.jit import is_compiled
-    from sim.plan import pilot
+    from sim.plan import cores, pilot
     from sim.recording import FORMS, form_of
 
     forms = {form_of(task.point.parameters, found.config) for task in found.tasks}
-    # They compile at once, in processes of their own.
-    if seconds := max((FORMS[form] for form in forms if not is_compiled(form)), default=0):
+    missing = [FORMS[form] for form in forms if not is_compiled(form)]
+    # On more than one core they compile at once.
+    if seconds := sum(missing) if cores() < 2 else max(missing, default=0):
         print(f"Compiling the kernel, once (about {seconds} s)...", flush=True)
     return pilot(found.tasks, found.config)
 

@@ -38,7 +38,6 @@ DISSOLUTION_TIME = _column["dissolution_time"]
 DISSOLUTION_CAUSE = _column["dissolution_cause"]
 RESPONSES = _column["response_count"]
 
-STATE_COLUMNS = len(PERIOD_COLUMNS)
 PAIRED_REGIMES = len(REGIME_PAIRS)
 WITHDRAWAL = REGIMES.index("withdrawal")
 DISINTEGRATION = REGIMES.index("disintegration")

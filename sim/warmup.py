@@ -7,7 +7,7 @@ numba compiles one function at a time in a process; what another process compile
 
 from __future__ import annotations
 
-import os
+import contextlib
 import pickle
 import subprocess
 import sys
@@ -18,35 +18,41 @@ from sim.jit import is_compiled
 from sim.recording import FORMS
 
 
-def compile_missing(needed: Sequence[Arguments]) -> None:
-    """Compile the kernels that points of different forms need; does nothing where at most one is missing.
+def compile_missing(needed: Sequence[Arguments], cores: int) -> None:
+    """Compile the kernels that points of different forms need, on several cores.
 
-    A process that fails is none the worse: its kernel is compiled when it is needed.
+    Where at most one is missing, or a process fails, nothing is lost: a kernel is compiled when it is needed.
+
+    Parameters
+    ----------
+    needed : arguments of a point of each form, of as few periods as can be: one alliance is simulated.
     """
     missing = {a.form: a for a in needed if not is_compiled(a.form)}
     # The slowest here: the others have Python to start first.
     first, *others = sorted(missing.values(), key=lambda a: -FORMS[a.form]) or (None,)
-    if first is None or not others or (os.cpu_count() or 1) < 2:
+    if first is None or not others or cores < 2:
         return
-    helpers = []
+    helpers: list[subprocess.Popen[bytes]] = []
     try:
         for arguments in others:
-            helper = subprocess.Popen(
-                [sys.executable, "-m", "sim.warmup"], stdin=subprocess.PIPE, stdout=subprocess.DEVNULL,
-                stderr=subprocess.DEVNULL,
-            )  # fmt: skip
-            helpers.append(helper)
-            assert helper.stdin is not None
-            with helper.stdin:
-                pickle.dump(arguments, helper.stdin)
+            with contextlib.suppress(OSError):
+                helpers.append(_compiling(arguments))
         run_segment(first, 0, 1)
         for helper in helpers:
             helper.wait()
-    except BrokenPipeError:
-        pass
     finally:
         for helper in helpers:
             helper.kill()
+
+
+def _compiling(arguments: Arguments) -> subprocess.Popen[bytes]:
+    """A process that compiles what a point needs."""
+    quiet = subprocess.DEVNULL
+    helper = subprocess.Popen([sys.executable, "-m", "sim.warmup"], stdin=subprocess.PIPE, stdout=quiet, stderr=quiet)
+    assert helper.stdin is not None
+    with helper.stdin:
+        pickle.dump(arguments, helper.stdin)
+    return helper
 
 
 if __name__ == "__main__":
