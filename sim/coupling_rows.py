@@ -40,7 +40,7 @@ def meet(
     trust: Any, stakes: Any, prior: Any, remaining: Any, power: Any,
     met: Any, met_trust: Any, met_stakes: Any, met_prior: Any, met_remaining: Any, met_power: Any, who: Any,
 ) -> None:  # fmt: skip
-    """Take over what belongs to the candidate where it is the one that is met; then count it off, as `sim.rows.meet`."""
+    """Take over what belongs to the candidate where it is the one that is met; then count it off."""
     for lane in range(LANES):
         candidate, r = other_active[lane], rank[lane]
         s, t, a, p, q, w = other[lane], trust[lane], stakes[lane], prior[lane], remaining[lane], power[lane]
@@ -54,6 +54,7 @@ def meet(
         met_remaining[lane] = q if here else q_met
         met_power[lane] = w if here else w_met
         who[lane] = number if here else j_met
+        # After the hit the rank wraps round to 2^32 - 1 and never comes back to 0.
         rank[lane] = r - candidate
 
 

@@ -181,7 +181,7 @@ def meet_at(
     rank: Any, place: Any, other: Any, trust: Any, stakes: Any, prior: Any, met: Any, met_trust: Any, met_stakes: Any,
     met_prior: Any,
 ) -> None:  # fmt: skip
-    """`meet` where all partners are active: the one at `place`."""
+    """Take over strategy and context of a candidate where it is the one that is met: the one at `place`."""
     for lane in range(LANES):
         s, t, a, p = other[lane], trust[lane], stakes[lane], prior[lane]
         s_met, t_met, a_met, p_met = met[lane], met_trust[lane], met_stakes[lane], met_prior[lane]
@@ -190,27 +190,6 @@ def meet_at(
         met_trust[lane] = t if here else t_met
         met_stakes[lane] = a if here else a_met
         met_prior[lane] = p if here else p_met
-
-
-@row_loop
-def meet(
-    rank: Any, other: Any, other_active: Any, trust: Any, stakes: Any, prior: Any,
-    met: Any, met_trust: Any, met_stakes: Any, met_prior: Any,
-) -> None:  # fmt: skip
-    """Take over strategy and context of the candidate where it is the one that is met; then count it off."""
-    for lane in range(LANES):
-        candidate = other_active[lane]
-        r = rank[lane]
-        # Every value is read before the choice: a read inside a choice would be a branch.
-        s, t, a, p = other[lane], trust[lane], stakes[lane], prior[lane]
-        s_met, t_met, a_met, p_met = met[lane], met_trust[lane], met_stakes[lane], met_prior[lane]
-        here = (candidate == ONE) & (r == ZERO)
-        met[lane] = s if here else s_met
-        met_trust[lane] = t if here else t_met
-        met_stakes[lane] = a if here else a_met
-        met_prior[lane] = p if here else p_met
-        # After the hit the rank wraps round to 2^32 - 1 and never comes back to 0.
-        rank[lane] = r - candidate
 
 
 @row_loop
@@ -268,14 +247,6 @@ def close_pair(up: Any, down: Any, period: Any, alive: Any, ended: Any) -> None:
         ends = (lives == ONE) & (np.uint32(up[lane] | down[lane]) == ZERO)
         alive[lane] = ZERO if ends else lives
         ended[lane] = period if ends else when
-
-
-@row_loop
-def silence(alive: Any, strategy: Any, active: Any) -> None:
-    """Partners of a dissolved alliance count as avoiding and are active no more."""
-    for lane in range(LANES):
-        strategy[lane] = strategy[lane] * alive[lane]
-        active[lane] = active[lane] * alive[lane]
 
 
 @row_loop
