@@ -15,14 +15,13 @@ from sim.design import (
     AMOUNTS,
     ConfigError,
     canonical,
+    design_rows,
     key_of,
-    levels_of,
-    point_paths,
     points,
-    spaced,
     theories_of,
     theory_of,
 )
+from sim.factors import levels_of, point_paths, spaced
 from sim.schema import MAX_POINTS, POINT_GROUPS, Config, Factor
 
 
