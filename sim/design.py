@@ -112,13 +112,16 @@ def _listed(given: table.Table | tuple[dict[str, Any], ...], labels: Iterable[st
     known: dict[tuple[str, str], Level] = {}
     levels: list[dict[str, Level]] = []
     seen: dict[tuple[Any, ...], int] = {}
+    names: dict[tuple[str, str], Any] = {}
     for k, row in enumerate(rows):
         pairs = {label: level(f"{place(k)}.{label}", row[label]) for label in labels}
         levels.append({label: known.setdefault((label, repr(pair)), pair) for label, pair in pairs.items()})
         coordinates = {label: coordinate for label, (coordinate, _) in pairs.items()}
         if (first := seen.setdefault(tuple(map(plain, coordinates.values())), k)) != k:
             raise ConfigError(f"{place(k)} = {show(coordinates)}: the same point as {place(first)}.")
-        for label, coordinate in coordinates.items():
+        for label, (coordinate, value) in pairs.items():
+            if isinstance(coordinate, str) and names.setdefault((label, coordinate), value) != value:
+                raise ConfigError(f"{place(k)}: {label} = {coordinate}: the name stands for another value in another row.")
             other = levels[0][label][0]
             if isinstance(coordinate, str) != isinstance(other, str):
                 said = f"{place(0)} has {show(other)}; the levels of a factor are all numbers or all names"

@@ -56,9 +56,10 @@ def _once(paths: Sequence[str]) -> Callable[[Callable[[Levels], Any]], Callable[
 
         def remembered(levels: Levels) -> Any:
             mark = tuple([id(levels[path]) for path in paths])
-            if mark not in kept:
-                kept[mark] = function(levels)
-            return kept[mark]
+            found = kept.get(mark)
+            if found is None:
+                found = kept[mark] = function(levels)
+            return found
 
         return remembered
 
@@ -72,7 +73,7 @@ def _maker(prefix: str, base: BaseModel, paths: Sequence[str]) -> Callable[[Leve
     """
     if not paths:
         return lambda levels: base
-    fields, validate = dict(base), type(base).model_validate
+    fields, validate, given = dict(base), type(base).model_validate, set(type(base).model_fields)
     direct: dict[str, str] = {}
     below: dict[str, list[str]] = {}
     for path in paths:
@@ -81,22 +82,24 @@ def _maker(prefix: str, base: BaseModel, paths: Sequence[str]) -> Callable[[Leve
             below.setdefault(name, []).append(path)
         else:
             direct[name] = path
-    inner = {name: _maker(f"{prefix}{name}.", fields[name], own) for name, own in below.items()}
+    inner = {name: _once(own)(_maker(f"{prefix}{name}.", fields[name], own)) for name, own in below.items()}
 
-    @_once(paths)
     def make(levels: Levels) -> BaseModel:
         tree = fields.copy()
         for name, path in direct.items():
             tree[name] = _set(path, fields[name], levels[path][1])
         for name, group in inner.items():
             tree[name] = group(levels)
-        return validate(tree)
+        made = validate(tree)
+        # Every key was given, as ever; a set of names for each of a million groups would take more than the groups.
+        object.__setattr__(made, "__pydantic_fields_set__", given)
+        return made
 
     return make
 
 
 def _set(path: str, base: Any, value: Any) -> Any:
-    return _laid_over(base, value) if isinstance(value, Mapping) and path != THEORY_MIX else value
+    return _laid_over(base, value) if isinstance(value, dict) and path != THEORY_MIX else value
 
 
 def _laid_over(base: Any, value: Any) -> Any:

@@ -217,7 +217,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
     blocks = sum(1 for _ in plan.pack(found.tasks, rates, config, found.chunk))
     seconds = plan.seconds_of(found.tasks, rates) / min(workers, blocks)
     kept = len(found.points) - len(found.tasks)
-    factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
+    between = " x " if config.design.kind == "factorial" else ", "
+    factors = between.join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
     lines = [
         f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
         + (f": {factors}" if factors else ""),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from sim.factors import Level, quantiles
@@ -86,6 +88,23 @@ def unit_sample(design: Design) -> np.ndarray:
     return np.asarray(morris.sample(problem, points, num_levels=design.levels, seed=design.seed))
 
 
+def identity(design: Design) -> dict[str, Any]:
+    """What says which points a sampled design has, by key: all of it but the number of points where these may be added to.
+
+    The order of the factors counts: each takes a column of the sample.
+    """
+    if design.kind not in SAMPLED:
+        return {}
+    found: dict[str, Any] = {"design.kind": design.kind, "design.seed": design.seed, "design.factors": list(design.factors)}
+    for label, factor in design.factors.items():
+        levels = factor.model_dump(mode="json")["levels"]
+        found[f"design.factors.{label}.levels"] = (
+            {k: v for k, v in levels.items() if k != "n"} if isinstance(levels, dict) else levels
+        )
+    fixed = {} if design.kind in GROWING else {"design.points": design.points}
+    return found | fixed | ({"design.levels": design.levels} if design.kind == "morris" else {})
+
+
 def sampled_rows(design: Design) -> tuple[list[dict[str, Level]], np.ndarray]:
     """Rows of a sampled design that differ, in the order in which they first come, and for each run the number of its row.
 
@@ -96,11 +115,9 @@ def sampled_rows(design: Design) -> tuple[list[dict[str, Level]], np.ndarray]:
     takers = [quantiles(label, factor, design.kind) for label, factor in design.factors.items()]
     sample = unit_sample(design)
     columns = [take(sample[:, k]) for k, take in enumerate(takers)]
+    coordinates = [[coordinate for coordinate, _ in column] for column in columns]
     found: dict[tuple[object, ...], int] = {}
-    rows: list[dict[str, Level]] = []
-    numbers = np.empty(len(sample), np.int64)
-    for k, row in enumerate(zip(*columns, strict=True)):
-        numbers[k] = found.setdefault(tuple(coordinate for coordinate, _ in row), len(rows))
-        if numbers[k] == len(rows):
-            rows.append(dict(zip(design.factors, row, strict=True)))
-    return rows, numbers
+    numbers = np.array([found.setdefault(row, len(found)) for row in zip(*coordinates, strict=True)])
+    _, first = np.unique(numbers, return_index=True)
+    rows = [dict(zip(design.factors, row, strict=True)) for row in zip(*columns, strict=True)]
+    return [rows[k] for k in first.tolist()], numbers

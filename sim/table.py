@@ -52,18 +52,22 @@ def read(path: str, labels: Sequence[str]) -> Table:
     file = Path(path)
     if file.suffix.lower() not in readers:
         raise ConfigError(f"{where}: must be a list of {{label: value}}, or a file whose name ends in .csv or .parquet.")
+    if file.is_dir():
+        raise ConfigError(f"{where}: is a folder, not a file.")
     try:
-        if not file.is_file():
-            said = "is a folder, not a file" if file.is_dir() else f"there is no such file in {Path.cwd()}"
-            raise ConfigError(f"{where}: {said if not file.is_absolute() or file.is_dir() else 'there is no such file'}.")
         if file.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{where}: has {file.stat().st_size / 2**30:.1f} GiB; at most 1 GiB is read.")
         found = readers[file.suffix.lower()](file, where, labels)
-    except (OSError, UnicodeDecodeError, csv.Error, ValueError) as error:
-        if isinstance(error, ConfigError):
-            raise
-        said = "is not UTF-8 text" if isinstance(error, UnicodeDecodeError) else getattr(error, "strerror", None) or error
-        raise ConfigError(f"{where}: cannot be read: {' '.join(str(said).split())}.") from None
+    except ConfigError:
+        raise
+    except FileNotFoundError:
+        inside = "" if file.is_absolute() else f" in {Path.cwd()}"
+        raise ConfigError(f"{where}: there is no such file{inside}.") from None
+    except UnicodeDecodeError:
+        raise ConfigError(f"{where}: cannot be read: it is not UTF-8 text.") from None
+    except (OSError, csv.Error, ValueError) as error:
+        said = getattr(error, "strerror", None) or " ".join(str(error).split()).rstrip(".")
+        raise ConfigError(f"{where}: cannot be read: {said}.") from None
     if not found.rows:
         raise ConfigError(f"{where}: has no rows; each is one point.")
     return found
