@@ -108,6 +108,9 @@ def _listed(given: table.Table | tuple[dict[str, Any], ...], labels: Iterable[st
     def place(k: int) -> str:
         return f"{given.where}, {given.places[k]}" if isinstance(given, table.Table) else f"design.rows[{k}]"
 
+    def beside(k: int) -> str:
+        return given.places[k] if isinstance(given, table.Table) else place(k)
+
     # Equal levels are one object.
     known: dict[tuple[str, str], Level] = {}
     levels: list[dict[str, Level]] = []
@@ -118,13 +121,13 @@ def _listed(given: table.Table | tuple[dict[str, Any], ...], labels: Iterable[st
         levels.append({label: known.setdefault((label, repr(pair)), pair) for label, pair in pairs.items()})
         coordinates = {label: coordinate for label, (coordinate, _) in pairs.items()}
         if (first := seen.setdefault(tuple(map(plain, coordinates.values())), k)) != k:
-            raise ConfigError(f"{place(k)} = {show(coordinates)}: the same point as {place(first)}.")
+            raise ConfigError(f"{place(k)} = {show(coordinates)}: the same point as {beside(first)}.")
         for label, (coordinate, value) in pairs.items():
             if isinstance(coordinate, str) and names.setdefault((label, coordinate), value) != value:
                 raise ConfigError(f"{place(k)}: {label} = {coordinate}: the name stands for another value in another row.")
             other = levels[0][label][0]
             if isinstance(coordinate, str) != isinstance(other, str):
-                said = f"{place(0)} has {show(other)}; the levels of a factor are all numbers or all names"
+                said = f"{beside(0)} has {show(other)}; the levels of a factor are all numbers or all names"
                 raise ConfigError(f"{place(k)}: {label} = {show(coordinate)}: {said}.")
     return _Rows(levels, place)
 

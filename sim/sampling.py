@@ -51,12 +51,13 @@ def check_size(design: Design) -> None:
     number, most = runs_of(design, points), MAX_POINTS // runs_of(design, 1)
     if number > MAX_POINTS:
         most = 1 << (most.bit_length() - 1) if kind in GROWING and most else most
-        factors = f" with {len(design.factors)} factors" * (kind in ("saltelli", "morris"))
+        factors = f" with {len(design.factors)} factor{'s' * (len(design.factors) > 1)}" * (kind in ("saltelli", "morris"))
         said = f"{number:,} runs{factors}; at most {MAX_POINTS:,} are possible, so {most:,}"
         raise ConfigError(f"design.points = {points}: {said}.")
     if kind in GROWING and points & (points - 1):
         below = 1 << (points.bit_length() - 1)
-        near = " or ".join(f"{n} ({runs_of(design, n):,} runs)" for n in (below, 2 * below))
+        sizes = [(n, runs_of(design, n)) for n in (below, 2 * below)]
+        near = " or ".join(f"{n} ({runs:,} runs)" for n, runs in sizes if runs <= MAX_POINTS)
         said = f"design={kind} needs a power of two, as only so many points of the sequence are balanced in every factor"
         raise ConfigError(f"design.points = {points}: {said}; take {near}.")
 

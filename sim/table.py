@@ -47,14 +47,14 @@ def read(path: str, labels: Sequence[str]) -> Table:
     ------
     ConfigError : no such file, not readable, columns that are not the labels, an empty cell, no rows, or too many.
     """
-    where = f"design.rows = {show(path)}"
+    where = f"design.rows = {' '.join(path.split())}"
     readers = {".csv": _csv, ".parquet": _parquet}
     file = Path(path)
     if file.suffix.lower() not in readers:
         raise ConfigError(f"{where}: must be a list of {{label: value}}, or a file whose name ends in .csv or .parquet.")
-    if file.is_dir():
-        raise ConfigError(f"{where}: is a folder, not a file.")
     try:
+        if file.is_dir():
+            raise ConfigError(f"{where}: is a folder, not a file.")
         if file.stat().st_size > _MOST_BYTES:
             raise ConfigError(f"{where}: has {file.stat().st_size / 2**30:.1f} GiB; at most 1 GiB is read.")
         found = readers[file.suffix.lower()](file, where, labels)

@@ -15,7 +15,6 @@ from sim.design import (
     AMOUNTS,
     ConfigError,
     canonical,
-    design_rows,
     key_of,
     points,
     theories_of,
