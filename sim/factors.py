@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import math
 from collections.abc import Callable, Mapping
 from typing import Annotated, Any, TypeAlias
@@ -10,7 +11,7 @@ import numpy as np
 from pydantic import ConfigDict, TypeAdapter, ValidationError
 
 from sim import helptext
-from sim.fields import ConfigError
+from sim.fields import SMALLEST_PROBABILITY, ConfigError
 from sim.helptext import allowed, nearest, show
 from sim.parameters import POINT_GROUPS, Parameters
 from sim.schema import Config, Factor, Spacing
@@ -210,15 +211,27 @@ def quantiles(label: str, factor: Factor, kind: str) -> Callable[[np.ndarray], l
         _check_range(label, path, s)
     if s.scale == "integer":
         first, number = int(s.low), int(s.high) - int(s.low) + 1
-        return lambda u: [(first + k, first + k) for k in _cells(u, number)]
+
+        def whole(u: np.ndarray) -> list[Level]:
+            cells = _cells(u, number)
+            pairs = {k: (first + k, first + k) for k in set(cells)}
+            return [pairs[k] for k in cells]
+
+        return whole
+    # A probability below the step of the draws acts as 0, and is refused unless it is written so.
+    steps = s.low == 0 and any(_refusal(path, SMALLEST_PROBABILITY / 2) for path in _paths(factor))
 
     def between(u: np.ndarray) -> list[Level]:
+        # Equal positions are one level, so that what they make is made once.
+        distinct, which = np.unique(u, return_inverse=True)
         if s.scale == "log":
-            values = np.exp(math.log(s.low) + u * (math.log(s.high) - math.log(s.low)))
+            values = np.exp(math.log(s.low) + distinct * (math.log(s.high) - math.log(s.low)))
         else:
-            values = s.low * (1.0 - u) + s.high * u
+            values = s.low * (1.0 - distinct) + s.high * distinct
+            values[steps & (values < SMALLEST_PROBABILITY)] = 0.0
         # Rounding leaves neither the range nor its ends.
-        return [(v, v) for v in (min(max(tidy(value), s.low), s.high) for value in values.tolist())]
+        pairs = [(v, v) for v in (min(max(tidy(value), s.low), s.high) for value in values.tolist())]
+        return [pairs[k] for k in which.tolist()]
 
     return between
 
@@ -231,16 +244,28 @@ def _cells(u: np.ndarray, number: int) -> list[int]:
 
 def _check_range(label: str, path: str, s: Spacing) -> None:
     """Refuse a range that a key does not allow: its ends, or what lies between."""
-    field = helptext.paths(Parameters)[path]
-    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
-    settings = None if helptext.group_of(field) else ConfigDict(strict=True, allow_inf_nan=False)
-    adapter: TypeAdapter[Any] = TypeAdapter(kind, config=settings)
     inner = s.low + (s.high - s.low) / math.e
     for value in (s.low, s.high, inner):
-        try:
-            adapter.validate_python(int(value) if s.scale == "integer" else value)
-        except ValidationError as error:
-            said = error.errors()[0].get("ctx", {}).get("text") or f"must be {allowed(field.annotation, field.metadata)}"
+        if said := _refusal(path, int(value) if s.scale == "integer" else value):
             hint = " Use scale: integer." if value is inner and "whole number" in said else ""
-            range_ = show({"low": s.low, "high": s.high, "scale": s.scale})
-            raise ConfigError(f"design.factors.{label}.levels = {range_}: {path} = {value:.6g}: {said}.{hint}") from None
+            given = show({"low": s.low, "high": s.high, "scale": s.scale})
+            raise ConfigError(f"design.factors.{label}.levels = {given}: {path} = {value:.6g}: {said}.{hint}")
+
+
+def _refusal(path: str, value: float) -> str:
+    """What a key must be, where a number is none of it; what other keys ask of it aside."""
+    try:
+        _adapter(path).validate_python(value)
+    except ValidationError as error:
+        field = helptext.paths(Parameters)[path]
+        said = error.errors()[0].get("ctx", {}).get("text")
+        return str(said or f"must be {allowed(field.annotation, field.metadata)}")
+    return ""
+
+
+@functools.cache
+def _adapter(path: str) -> TypeAdapter[Any]:
+    """What checks a value of a key alone."""
+    field = helptext.paths(Parameters)[path]
+    kind: Any = Annotated[(field.annotation, *field.metadata)] if field.metadata else field.annotation
+    return TypeAdapter(kind, config=None if helptext.group_of(field) else ConfigDict(strict=True, allow_inf_nan=False))

@@ -88,6 +88,13 @@ def test_quantiles__values():
         assert [v for _, v in found] == values == [c for c, _ in found]
 
 
+def test_quantiles__a_probability_below_the_step_of_the_draws_is_none():
+    u = np.array([0, 2.0**-25, 2.0**-24, 0.5])
+    for path, values in (("response.tremble", [0, 0, 2.0**-24, 0.5]), ("context.trust.mean", [0, 2.0**-25, 2.0**-24, 0.5])):
+        found = [v for _, v in quantiles("a", Factor(path=path, levels={"low": 0, "high": 1}), "sobol")(u)]
+        assert found == [float(f"{v:.12g}") for v in values]
+
+
 @given(st.integers(2, 40), st.integers(1, 50))
 @settings(derandomize=True, deadline=None)
 def test_quantiles__whole_numbers_and_names_take_equal_parts(number, parts):
