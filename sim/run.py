@@ -243,7 +243,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
     config, simulated = found.config, found.simulated
     workers, where = workers_of(config), config.compute.kind if config.compute.kind != "serial" else "core"
     kept, solved = len(found.points) - len(found.tasks), len(found.tasks) - len(simulated)
-    factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
+    between = " x " if config.design.kind == "factorial" else ", "
+    factors = between.join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
     lines = [
         f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
         + (f": {factors}" if factors else "")

@@ -16,7 +16,7 @@ LAYERS = [
     ["fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
     ["rows", "lookup", "cell_tables", "answer_rows", "class_rows"],
     ["start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
-    ["design", "tallies", "moments", "recording", "provenance"],
+    ["factors", "sampling", "table", "overlay", "design", "tallies", "moments", "recording", "provenance"],
     [
         "kernel_parts",
         "pair_tally",
