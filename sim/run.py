@@ -210,6 +210,7 @@ def plan_text(found: Survey, rates: Rates) -> str:
     from sim import experiment, plan
     from sim.plan import workers_of
     from sim.progress import duration
+    from sim.sampling import runs_of
 
     config = found.config
     workers = workers_of(config)
@@ -218,10 +219,12 @@ def plan_text(found: Survey, rates: Rates) -> str:
     seconds = plan.seconds_of(found.tasks, rates) / min(workers, blocks)
     kept = len(found.points) - len(found.tasks)
     between = " x " if config.design.kind == "factorial" else ", "
+    runs = runs_of(config.design, config.design.points) if config.design.points else len(found.points)
+    equal = f" for {runs} runs, equal ones once" * (runs > len(found.points))
     factors = between.join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
     lines = [
         f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
-        + (f": {factors}" if factors else ""),
+        + equal + (f": {factors}" if factors else ""),
         f"alliances  {alliances:,} in all, {sum(t.work for t in found.tasks):.4g} partner-updates",
         f"blocks     {blocks} on {workers} {config.compute.kind if config.compute.kind != 'serial' else 'core'}",
         f"estimate   {duration(seconds)}, {experiment.gigabytes(found.size)} on disk",
