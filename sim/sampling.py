@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
-from sim.factors import Level, quantiles
+from sim.factors import Level, plain, quantiles
 from sim.fields import ConfigError
 from sim.schema import MAX_POINTS, Design
 
@@ -122,3 +124,32 @@ def sampled_rows(design: Design) -> tuple[list[dict[str, Level]], np.ndarray]:
     _, first = np.unique(numbers, return_index=True)
     rows = [dict(zip(design.factors, row, strict=True)) for row in zip(*columns, strict=True)]
     return [rows[k] for k in first.tolist()], numbers
+
+
+@dataclass(frozen=True)
+class Sample:
+    """A sampled design as its analysis needs it.
+
+    Attributes
+    ----------
+    design : the design.  rows : levels of each point that differs from those before, in canonical form.
+    runs : int64 (run), the row that each run of the sample is.  unit : float64 (run, factor), as `unit_sample`.
+    """
+
+    design: Design
+    rows: list[tuple[object, ...]]
+    runs: np.ndarray
+    unit: np.ndarray
+
+
+def sample_of(config: Mapping[str, Any]) -> Sample:
+    """The sample that a saved config asks for.
+
+    Parameters
+    ----------
+    config : the attribute ``config`` of a store, as data.
+    """
+    design = Design.model_validate(config["design"])
+    rows, runs = sampled_rows(design)
+    labels = [tuple(plain(coordinate) for coordinate, _ in row.values()) for row in rows]
+    return Sample(design, labels, runs, unit_sample(design))

@@ -21,6 +21,7 @@ from sim.api import open_results
 from sim.config import from_mapping, resolved, validate
 from sim.design import ConfigError, design_rows, points
 from sim.factors import levels_of, quantiles
+from sim.run import plan_text
 from sim.sampling import GROWING, SAMPLED, runs_of, unit_sample
 from sim.schema import MAX_POINTS, Config, Design, Factor
 
@@ -31,6 +32,7 @@ PARTNERS = ("population.partners", {"low": 2, "high": 5, "scale": "integer"})
 RULE = ("response.theory_mix", ["larsson1998", {"mixed": {"larsson1998": 0.5, "tit_for_tat": 0.5}}])
 KIND = ("phases.kind", ["none", "iyer2002"])
 EVERY = {"trust": TRUST, "tremble": TREMBLE, "partners": PARTNERS, "rule": RULE, "form": KIND}
+ONE = {"trust": TRUST}
 #: Kind -> runs of 8 points with 5 factors.
 SIZES = {"latin_hypercube": 8, "sobol": 8, "saltelli": 8 * 7, "morris": 8 * 6}
 
@@ -384,10 +386,29 @@ def test_store__of_another_kind_is_refused(tmp_path):
     assert '(design.kind: "factorial" in the store, "saltelli" in this run).' in str(refusal.value)
 
 
+def test_store__of_a_program_without_samples_is_read():
+    """Its config has none of their keys."""
+    config = validate(
+        base_config(design={"kind": "factorial", "factors": {"a": {"path": TRUST[0], "levels": {**TRUST[1], "n": 3}}}})
+    )
+    saved = json.loads(json.dumps(config.model_dump(mode="json")))
+    for key in ("points", "seed", "levels"):
+        del saved["design"][key]
+    assert Config.model_validate(saved) == config
+
+
+@pytest.mark.parametrize(
+    ("factors", "said"), [({"n": PARTNERS}, "4 for 8 runs, equal ones once: n (4)"), (ONE, "8: trust (8)")]
+)
+def test_plan__says_when_runs_are_equal(tmp_path, factors, said):
+    found = experiment.survey(small("sobol", 8, factors), tmp_path / "a.zarr")
+    rates = {(n, "sampled", full): 1e7 for n in range(2, 6) for full in (False, True)}
+    assert plan_text(found, rates).splitlines()[0] == f"points     {said}"
+
+
 # What is refused
 
 
-ONE = {"trust": TRUST}
 BAD = [
     ({"kind": "sobol", "points": None}, "design.points = null: design=sobol needs the number of points, a power of two."),
     ({"kind": "latin_hypercube", "points": None}, "design=latin_hypercube needs the number of points."),
