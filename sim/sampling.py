@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -151,5 +151,10 @@ def sample_of(config: Mapping[str, Any]) -> Sample:
     """
     design = Design.model_validate(config["design"])
     rows, runs = sampled_rows(design)
-    labels = [tuple(plain(coordinate) for coordinate, _ in row.values()) for row in rows]
+    labels = [row_of(coordinate for coordinate, _ in row.values()) for row in rows]
     return Sample(design, labels, runs, unit_sample(design))
+
+
+def row_of(levels: Iterable[Any]) -> tuple[object, ...]:
+    """Levels of a point in the form of `Sample.rows`."""
+    return tuple(map(plain, levels))

@@ -127,7 +127,10 @@ class Store:
         """
         parts = []
         for name, dims in _TALLIES.items():
-            if not (self.path / TALLY / name / ".".join([str(index // self.chunk), *["0"] * (len(dims) - 1)])).exists():
+            if (
+                self.columns(name)
+                and not (self.path / TALLY / name / ".".join([str(index // self.chunk), *["0"] * (len(dims) - 1)])).exists()
+            ):
                 raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
         for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
             where, here = _shared(columns, self.columns(name))

@@ -142,6 +142,15 @@ def test_extension__more_alliances_equal_as_many_at_once(tmp_path):
     assert (labelled(grown).alliances == 5000).all()
 
 
+@pytest.mark.parametrize("variable", ["learning", "dissolution_time"])
+def test_extension__of_a_store_without_variables_by_period_or_of_the_whole_run(tmp_path, variable):
+    grown, at_once = tmp_path / "grown.zarr", tmp_path / "once.zarr"
+    run(sweep(population__alliances=100, output__variables=[variable]), grown)
+    run(sweep(population__alliances=300, output__variables=[variable]), grown)
+    run(sweep(population__alliances=300, output__variables=[variable]), at_once)
+    xr.testing.assert_identical(labelled(grown), labelled(at_once))
+
+
 def test_extension__more_levels_keep_indices_and_equal_by_label(tmp_path, serial_store):
     at_once = tmp_path / "once.zarr"
     before = labelled(serial_store)
