@@ -61,8 +61,8 @@ def contrasts(
     xarray.Dataset : dims of the points; `along`: less the first level, with what was subtracted as ``<along>_from``.
         `difference`, `se` (paired), `low` and `high` (t interval, 31 degrees of freedom) in units of the variable;
         `se_independent`, as if the points shared nothing; `variance_reduction`, the square of its ratio to `se`;
-        `correlation` of the points' means. All but `difference` are NaN where a point has fewer than 64 alliances; a
-        reduction is infinite where `se` alone is 0, and NaN where `se_independent` is 0, too.
+        `correlation` of the points' means. All but `difference` are NaN where a point has fewer than 64 alliances, unless
+        it was solved exactly; a reduction is infinite where `se` alone is 0, and NaN where `se_independent` is 0, too.
 
     Raises
     ------
@@ -144,6 +144,9 @@ def _paired(
         mean = sums.sum(axis=1) / alliances
         parts = (sums - sizes * mean[:, None]) / alliances[:, None]
         parts[alliances < LEAST] = np.nan
+        # A point that has values but no alliances was solved, not simulated: it has no error.
+        solved = alliances == 0
+        mean[solved], parts[solved] = means[solved, 0] * scale, 0.0 * means[solved]
         a, b = parts[upper], np.where(lower[:, None] < 0, np.nan, parts[lower])
         by, bessel = "pb,pb->p", BATCHES / (BATCHES - 1) / scale**2
         first, second, both, apart = (bessel * np.einsum(by, x, y) for x, y in ((a, a), (b, b), (a, b), (a - b, a - b)))

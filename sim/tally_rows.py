@@ -223,7 +223,10 @@ def totals(
     point: Any, want_mean: Any, want_bins: Any, batches: Any, begin: Any, end: Any, product: Any, cumulated: Any, ended: Any,
     alive: Any, exited: Any, bins: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Close lanes `begin` to `end`: learning over the run, its histogram, time and cause of dissolution; `bins` is 0."""
+    """Close lanes `begin` to `end`: learning over the run, its histogram, time and cause of dissolution; `bins` is 0.
+
+    What is kept by batch of survival, cumulative learning and time of dissolution comes with them.
+    """
     partners, periods = point.partners, point.periods
     most = np.float64(periods) * FIXED_FLOAT * (1.0 + 2.0 * np.float64(point.creation) * np.float64(point.mutuality))
     for lane in range(begin, end):

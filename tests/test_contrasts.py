@@ -164,6 +164,16 @@ def test_contrasts__needs_two_alliances_in_each_batch() -> None:
     assert c.difference.notnull().values.tolist() == [True, True, True, False]
 
 
+def test_contrasts__of_points_known_exactly() -> None:
+    """No alliances, the same mean in every batch: it has no error; without a mean, the point is not finished."""
+    simulated = np.random.default_rng(5).integers(0, 9, BATCHES) * 1.0
+    means = np.array([np.full(BATCHES, 4.3), simulated, np.full(BATCHES, 4.7), np.full(BATCHES, np.nan)])
+    c = contrasts(made(means, [0, 64, 0, 0], {"a": [0, 1, 2, 3]}), "dissolution_time", {"a": 0})
+    np.testing.assert_allclose(c.difference, [0, simulated.mean() - 4.3, 0.4, np.nan], atol=1e-12)
+    np.testing.assert_allclose(c.se, [0, simulated.std(ddof=1) / np.sqrt(BATCHES), 0, np.nan], rtol=1e-12)
+    np.testing.assert_allclose(c.variance_reduction, [np.nan, 1, np.nan, np.nan])
+
+
 # --- which points are compared -----------------------------------------------------------------------------------------
 
 
