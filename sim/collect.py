@@ -1,14 +1,16 @@
-"""Adding up a run: parts of points as they come in, finished points out to the store."""
+"""Finished points, out to the store."""
 
 from __future__ import annotations
 
+import time
 from collections import deque
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor, Future
-from dataclasses import replace
+from dataclasses import dataclass
 
 import numpy as np
 
+from sim.design import Point
 from sim.labels import values_of
 from sim.plan import Task
 from sim.recording import layout_of
@@ -18,26 +20,34 @@ from sim.tallies import Tallies, stacked
 
 #: Chunks that may wait to be written, so that memory stays bounded where simulating is faster than writing.
 MOST_WAITING = 2
+#: Seconds that a finished point waits for others of its chunk.
+PATIENCE = 60.0
+
+
+@dataclass(frozen=True)
+class Solved:
+    """A point that was solved exactly: a row of the values of several."""
+
+    values: Mapping[str, np.ndarray]
+    row: int
 
 
 class Collector:
-    """Adds up the tallies of points and writes the finished ones, a chunk of the store at a time.
+    """Takes in finished points and writes them, a chunk of the store at a time.
 
     Parameters
     ----------
-    tasks : what the run has to do.  target : the store.  base : the store that it extends, if any.
+    tasks : what the run has to do.  target : the store.
     writers : threads that work out and write the chunks; None: `flush` does it itself.
     """
 
-    def __init__(
-        self, tasks: Sequence[Task], target: Store, base: Store | None, config: Config, writers: Executor | None = None
-    ) -> None:
-        self.writers, self.waiting = writers, deque[Future[int]]()
-        self.target, self.base, self.config, self.finished = target, base, config, 0
+    def __init__(self, tasks: Sequence[Task], target: Store, config: Config, writers: Executor | None = None) -> None:
+        self.writers, self.waiting = writers, deque[tuple[int, Future[int]]]()
+        self.target, self.config, self.finished = target, config, 0
         self.layout = layout_of(config)
         self.tasks = {t.index: t for t in tasks}
-        self.sums: dict[int, Tallies] = {}
-        self.ready: dict[int, set[int]] = {}
+        self.ready: dict[int, dict[int, Tallies | Solved]] = {}
+        self.since: dict[int, float] = {}
         self.missing: dict[int, int] = {}
         for task in tasks:
             chunk = task.index // target.chunk
@@ -45,52 +55,61 @@ class Collector:
 
     def name(self, index: int) -> str:
         """What a message calls a point: its index and its levels."""
-        labels = self.tasks[index].point.labels
-        return f"point {index}" + (f" ({', '.join(f'{k}={v}' for k, v in labels.items())})" if labels else "")
+        return named(index, self.tasks[index].point)
 
-    def add(self, index: int, tallies: Tallies) -> None:
-        """Take in a part of a point."""
-        task = self.tasks[index]
-        if index not in self.sums and task.start > 0:
-            tallies = self._before(index) + tallies
-        elif index in self.sums:
-            tallies = self.sums[index] + tallies
-        self.sums[index] = tallies
-        if tallies.alliances == task.stop:
-            self.ready.setdefault(index // self.target.chunk, set()).add(index)
-
-    def _before(self, index: int) -> Tallies:
-        """Tallies of a point before it was extended, on the period coordinate of the extended store."""
-        assert self.base is not None
-        old = self.base.tallies(index, self.layout)
-        wide = np.zeros((2, len(self.target.grid), *old.period.shape[2:]), np.uint64)
-        wide[:, np.searchsorted(self.target.grid, self.base.grid)] = old.period
-        return replace(old, period=wide)
+    def put(self, index: int, found: Tallies | Solved) -> None:
+        """Take in a finished point: its tallies, or its values where it was solved exactly."""
+        chunk = index // self.target.chunk
+        self.ready.setdefault(chunk, {})[index] = found
+        self.since.setdefault(chunk, time.monotonic())
 
     def flush(self, everything: bool = False) -> None:
-        """Write chunks whose points are all finished, or all that is finished, which is then waited for.
+        """Write chunks whose points are all finished or have waited for long, or all that is finished; that is waited for.
 
         Raises
         ------
         OSError : a chunk, of this call or an earlier one, cannot be written.
         """
+        now = time.monotonic()
         for chunk in sorted(self.ready):
-            indices = sorted(self.ready[chunk])
-            if len(indices) < self.missing[chunk] and not everything:
+            found = self.ready[chunk]
+            if len(found) < self.missing[chunk] and now - self.since[chunk] < PATIENCE and not everything:
                 continue
-            sums = [self.sums.pop(k) for k in indices]
-            self.missing[chunk] -= len(indices)
-            del self.ready[chunk]
+            if len(found) < self.missing[chunk] or chunk in {at for at, _ in self.waiting}:
+                # A chunk that is not whole is read again when the rest of it is written: one writer at a time.
+                self._settle(lambda at, _, chunk=chunk: at == chunk)  # type: ignore[misc]
+            self.missing[chunk] -= len(found)
+            del self.ready[chunk], self.since[chunk]
             if self.writers is None:
-                self.finished += self._write(indices, sums)
+                self.finished += self._write(found)
             else:
-                self.waiting.append(self.writers.submit(self._write, indices, sums))
-        while self.waiting and (everything or len(self.waiting) > MOST_WAITING or self.waiting[0].done()):
-            self.finished += self.waiting.popleft().result()
+                self.waiting.append((chunk, self.writers.submit(self._write, found)))
+        while self.waiting and (everything or len(self.waiting) > MOST_WAITING or self.waiting[0][1].done()):
+            self.finished += self.waiting.popleft()[1].result()
 
-    def _write(self, indices: Sequence[int], tallies: Sequence[Tallies]) -> int:
-        """Work out and write the values of finished points; how many these are."""
-        done, sums, target = [self.tasks[k].point for k in indices], stacked(tallies), self.target
-        values = values_of(done, sums, target.grid, target.propositions, target.theories, self.config)
-        target.write(indices, values, sums, self.layout)
-        return len(indices)
+    def _settle(self, which: Callable[[int, Future[int]], bool]) -> None:
+        """Wait for some of what is being written."""
+        for item in [item for item in self.waiting if which(*item)]:
+            self.waiting.remove(item)
+            self.finished += item[1].result()
+
+    def _write(self, found: Mapping[int, Tallies | Solved]) -> int:
+        """Work out and write the values of finished points of a chunk; how many these are."""
+        target, points = self.target, {k: self.tasks[k].point for k in found}
+        simulated = {k: found[k] for k in sorted(found) if isinstance(found[k], Tallies)}
+        if simulated:
+            sums = stacked([each for each in simulated.values() if isinstance(each, Tallies)])
+            done = [points[k] for k in simulated]
+            values = values_of(done, sums, target.grid, target.propositions, target.theories, self.config)
+            target.write(list(simulated), values, sums, self.layout)
+        rest = {k: each for k, each in sorted(found.items()) if not isinstance(each, Tallies)}
+        if rest:
+            names = next(iter(rest.values())).values
+            values = {name: np.stack([each.values[name][each.row] for each in rest.values()]) for name in names}
+            target.write(list(rest), values, None, self.layout)
+        return len(found)
+
+
+def named(index: int, point: Point) -> str:
+    """What a message calls a point: its index and its levels."""
+    return f"point {index}" + (f" ({', '.join(f'{k}={v}' for k, v in point.labels.items())})" if point.labels else "")

@@ -1,179 +1,60 @@
 """A whole run: design -> plan -> blocks -> store; resume, extension, refusal of what does not belong.
 
-`survey` looks and refuses without writing; `perform` does the work. Both know nothing of Hydra.
+`sim.survey` looks and refuses without writing; `perform` does the work. Both know nothing of Hydra.
 """
 
 from __future__ import annotations
 
+import itertools
 import json
 import os
-import shutil
 import sys
 import threading
 import time
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim import extension, place, plan, provenance, store
-from sim.collect import Collector
-from sim.design import ConfigError, Point, points
-from sim.labels import coordinates, proposition_labels, theory_names
+from sim import extension, place, precision, provenance, solving, store
+from sim.collect import Collector, Solved
+from sim.labels import coordinates, theory_names
 from sim.plan import Rates
 from sim.progress import progress
-from sim.recording import period_grid
-from sim.schema import Config
+from sim.recording import layout_of
+from sim.solving import Batch
 from sim.store import Store
-from sim.theory_tables import ordered
+from sim.survey import Survey
+from sim.tallies import Tallies
 
-MAX_DIFFERENCES = 8
+if TYPE_CHECKING:
+    from sim.executor import Blocks
+    from sim.supply import Adaptive, Fixed
+
+#: Failures told of.
+MOST_FAILURES = 8
 #: Levels of a factor written out in the history.
 MOST_SHOWN = 50
 
 
-@dataclass(frozen=True)
-class Survey:
-    """What a run will do, found without writing anything.
+@dataclass
+class Progress:
+    """What a run did.
 
     Attributes
     ----------
-    config, points, path : the run.  existing : the store that is there already, if any, and stays in use.
-    index : index in the store of each point of the run.  total : points of the store.
-    tasks : what is still to be simulated.  extends : whether the store is rebuilt larger, aside.
-    grid, propositions, chunk : coordinates and layout of the store.
+    finished : points.  updates : partner-updates.  seconds : wall time.  busy : seconds that workers spent on blocks.
+    failures : what failed, and why.  interrupted : whether points are left because the run was asked to stop.
     """
-
-    config: Config
-    points: list[Point]
-    path: Path
-    existing: Store | None
-    index: list[int]
-    total: int
-    tasks: list[plan.Task]
-    extends: bool
-    grid: np.ndarray
-    propositions: tuple[str, ...]
-    chunk: int
-
-    @property
-    def size(self) -> int:
-        """Estimated size of the whole store on disk, in bytes."""
-        return int(plan.bytes_per_point(self.grid, len(self.propositions), self.config) * self.total * plan.COMPRESSION)
-
-
-@dataclass
-class Progress:
-    """What a run did."""
 
     finished: int = 0
     updates: int = 0
     seconds: float = 0.0
+    busy: float = 0.0
     failures: list[str] = field(default_factory=list)
     interrupted: bool = False
-
-
-def survey(config: Config, path: Path, known: list[Point] | None = None) -> Survey:
-    """Work out a run: its points, what the store at `path` has of them, and what is missing.
-
-    Parameters
-    ----------
-    known : the points of the config, where an earlier survey has found them.
-
-    Raises
-    ------
-    ConfigError : anything that makes the run impossible; nothing has been written.
-    """
-    wanted = points(config) if known is None else known
-    grid, propositions = period_grid(wanted, config.output.every), proposition_labels(wanted)
-    plan.check_size(wanted, grid, config)
-    existing = place.inspect(path)
-    if existing is not None and config.output.overwrite:
-        existing = None
-    if existing is None:
-        tasks = [plan.Task(k, p, 0, p.parameters.population.alliances) for k, p in enumerate(wanted)]
-        size = plan.bytes_per_point(grid, len(propositions), config)
-        chunk = plan.points_per_chunk(wanted, size)
-        found = Survey(
-            config, wanted, path, None, list(range(len(wanted))), len(wanted), tasks, False, grid, propositions, chunk
-        )
-    else:
-        found = _compare(config, wanted, path, existing, grid, propositions)
-    if found.tasks:
-        _check_disk(found)
-    return found
-
-
-def _compare(
-    config: Config, wanted: list[Point], path: Path, existing: Store, grid: np.ndarray, propositions: tuple[str, ...]
-) -> Survey:
-    _check_identity(config, wanted, path, existing)
-    have, done = existing.alliances, existing.done
-    total = len(done)
-    index: list[int] = []
-    for point in wanted:
-        index.append(existing.index.get(point.identity, total))
-        total += index[-1] == total
-    tasks = []
-    grows = total > len(done)
-    for k, point in zip(index, wanted, strict=True):
-        start = int(have[k]) if k < len(done) else 0
-        if start < point.parameters.population.alliances:
-            grows = grows or start > 0
-            tasks.append(plan.Task(k, point, start, point.parameters.population.alliances))
-    return Survey(
-        config, wanted, path, existing, index, total, tasks, grows,
-        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}), existing.chunk,
-    )  # fmt: skip
-
-
-def _check_identity(config: Config, wanted: list[Point], path: Path, existing: Store) -> None:
-    """Refuse a store of another config, naming every key that differs, with both values."""
-    theirs, ours = json.loads(existing.attrs["identity"]), json.loads(json.dumps(provenance.identity(config, wanted)))
-    for name, text in provenance.theory_sources(wanted).items():
-        if json.loads(existing.attrs["theories"]).get(name, text) != text:
-            theirs[f"content of theory {name}"], ours[f"content of theory {name}"] = "another text", "the present text"
-    known = json.loads(existing.attrs["levels"])
-    for label, levels in json.loads(json.dumps(provenance.named_levels(config, wanted))).items():
-        if label in existing.factors and existing.factors[label].dtype.kind != "U":
-            theirs[f"levels of {label}"], ours[f"levels of {label}"] = "numbers", "names"
-        for name, values in levels.items():
-            key = f"level {name!r} of factor {label!r}"
-            theirs[key], ours[key] = known.get(label, {}).get(name, values), values
-    for label, values in existing.factors.items():
-        if values.dtype.kind == "U" and any(not isinstance(p.labels.get(label), str) for p in wanted if label in p.labels):
-            theirs[f"levels of {label}"], ours[f"levels of {label}"] = "names", "numbers"
-    keys = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k) and not k.startswith("theory "))
-    if not keys:
-        return
-    shown = [f"{k}: {_shown(theirs, k)} in the store, {_shown(ours, k)} in this run" for k in keys[:MAX_DIFFERENCES]]
-    more = f"; and {len(keys) - MAX_DIFFERENCES} more" if len(keys) > MAX_DIFFERENCES else ""
-    raise ConfigError(
-        f"output.path = {str(path)!r} holds a store of another config ({'; '.join(shown)}{more}). "
-        "Choose another output.path, or output.overwrite=true to replace it."
-    )
-
-
-def _shown(values: dict[str, Any], key: str) -> str:
-    return json.dumps(values[key]) if key in values else "not set"
-
-
-def _check_disk(found: Survey) -> None:
-    parent = next(p for p in found.path.parents if p.exists())
-    free = shutil.disk_usage(parent).free
-    if found.size > free:
-        raise ConfigError(
-            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(found.size)}, but only "
-            f"{gigabytes(free)} are free there. Record less often with output.every, fewer output.variables, or "
-            "choose another place."
-        )
-
-
-def gigabytes(size: float) -> str:
-    """A size in bytes as MB or GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
 
 
 def perform(found: Survey, rates: Rates, title: str, question: str, stop: threading.Event) -> Progress:
@@ -189,30 +70,41 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     OSError : the store cannot be written; finished points are kept.
     """
     from sim import executor
+    from sim.blocks import Block
 
     started = time.monotonic()
     result = Progress()
-    total = sum(t.work for t in found.tasks)
+    supply = _supply(found, rates)
     with (
-        progress(total, len(found.tasks)) as update,
+        progress(supply.work, len(found.tasks)) as update,
         ThreadPoolExecutor(executor.writers_of(found.config), thread_name_prefix="writer") as writers,
     ):
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        work = plan.blocks(found.tasks, rates, found.config, found.grid, found.chunk)
-        for block, outcome in executor.execute(work, found.config, stop):
-            collector = collector or Collector(found.tasks, opening.result(), found.existing, found.config, writers)
+        for block, outcome, seconds in executor.execute(_work(found, supply), found.config, stop):
+            collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
+            result.busy += seconds
             if isinstance(outcome, Exception):
-                where = ", ".join(sorted({collector.name(s.point) for s in block.segments}))
+                numbers = block.indices if isinstance(block, Batch) else [s.point for s in block.segments]
+                where = ", ".join(sorted({collector.name(k) for k in numbers}))
                 result.failures.append(f"{where}: {type(outcome).__name__}: {outcome}")
-                continue
-            for segment, tallies in zip(block.segments, outcome, strict=True):
-                collector.add(segment.point, tallies)
-                result.updates += segment.count * collector.tasks[segment.point].each
+                if isinstance(block, Block):
+                    supply.drop(block)
+            elif isinstance(block, Batch):
+                assert isinstance(outcome, dict)
+                for row, index in enumerate(block.indices):
+                    collector.put(index, Solved(outcome, row))
+            else:
+                assert isinstance(outcome, list)
+                for segment, tallies in zip(block.segments, outcome, strict=True):
+                    result.updates += segment.count * collector.tasks[segment.point].each
+                    whole = supply.take(segment, tallies)
+                    if whole is not None:
+                        collector.put(segment.point, whole)
             collector.flush()
             result.finished = collector.finished
-            update(result.updates, result.finished)
+            update(result.updates, result.finished, supply.work)
         target = opening.result()
         if collector is not None:
             collector.flush(everything=True)
@@ -232,9 +124,42 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     return result
 
 
+def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
+    """What hands out the alliances of a run."""
+    from sim.supply import supply_for
+
+    existing, layout = found.existing, layout_of(found.config)
+
+    def before(index: int) -> Tallies:
+        """Tallies of a point that is to be extended, on the period coordinate of the extended store."""
+        assert existing is not None
+        old = existing.tallies(index, layout)
+        wide = np.zeros((2, len(found.grid), *old.period.shape[2:]), np.uint64)
+        wide[:, np.searchsorted(found.grid, existing.grid)] = old.period
+        return replace(old, period=wide)
+
+    return supply_for(found.simulated, rates, found.config, found.grid, found.chunk, before)
+
+
+def _work(found: Survey, supply: Fixed | Adaptive) -> Blocks:
+    """All blocks of a run: points that are solved, then those that are simulated."""
+    theories = _theories(found)
+    solved = [t for t in found.tasks if t.exact]
+    batches = solving.batches(solved, found.chunk, found.grid, found.propositions, theories, found.config)
+    return itertools.chain(batches, supply)
+
+
+def _theories(found: Survey) -> tuple[str, ...]:
+    """The ``theory`` coordinate of the store."""
+    there = found.existing.theories if found.existing is not None else ()
+    return tuple(sorted({*there, *theory_names(found.points)})) if found.extends or not there else there
+
+
 def _line(found: Survey, result: Progress) -> str:
     """What a run did, for the store's history."""
-    amounts = sorted({p.parameters.population.alliances for p in found.points})
+    amounts = str(sorted({p.parameters.population.alliances for p in found.points}))
+    if found.config.precision.kind == "target":
+        amounts = f"a {precision.described(found.config)}, at most {found.config.precision.max_alliances}"
     levels = {label: list(dict.fromkeys(p.labels[label] for p in found.points)) for label in found.config.design.factors}
     asked = {label: values if len(values) <= MOST_SHOWN else f"{len(values)} levels" for label, values in levels.items()}
     return f"{provenance.now()}: finished {result.finished} points; asked for {amounts} alliances, {json.dumps(asked)}"
@@ -248,10 +173,9 @@ def _target(found: Survey, title: str, question: str) -> Store:
         return opened
     new, extending, _ = place.siblings(found.path)
     attrs = provenance.attributes(found.config, found.points, title, question)
-    theories = theory_names(found.points)
+    theories = _theories(found)
     columns = store.columns_of(found.config)
     if found.existing is not None:
-        theories = tuple(sorted({*found.existing.theories, *theories}))
         for name, labels in columns.items():
             labels += [label for label in found.existing.columns(name) if label not in labels]
     coords = coordinates(found.points, found.grid, found.propositions, theories, found.config)
@@ -293,7 +217,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
 
 def failed_message(result: Progress, path: Path) -> None:
     """Say on the error stream which points failed, and how to go on."""
-    for text in result.failures[:MAX_DIFFERENCES]:
+    for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
     print(
         f"{len(result.failures)} blocks failed; finished points are in {path}; the same command tries the rest.",

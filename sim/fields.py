@@ -46,6 +46,13 @@ def sequence(value: Any) -> Any:
     return tuple(value) if isinstance(value, list) else value
 
 
+def one_or_several(value: Any) -> Any:
+    """A list as a tuple, and so one name or number; ``last`` and ``all`` are words of their own."""
+    if value in ("last", "all"):
+        return value
+    return (value,) if isinstance(value, str | int | float) and not isinstance(value, bool) else sequence(value)
+
+
 def form(value: Any) -> str | None:
     """Tag of the form in which a key of several forms is given; pointed brackets keep tags apart from keys."""
     if isinstance(value, str):

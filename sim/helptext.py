@@ -155,10 +155,14 @@ def _problem(error: Mapping[str, Any], raw: Any, model: type[BaseModel]) -> tupl
     context: Mapping[str, Any] = error.get("ctx", {})
     tail = str(context.get("key", "")).split(".") if context.get("key") else []
     loc = [*(step for step in error["loc"] if not str(step).startswith("<")), *tail]
-    key, (annotation, constraints, group) = written(loc), _down(model, loc)
     value = raw
-    for step in loc if error["type"] != "missing" else ():
+    for k, step in enumerate(loc if error["type"] != "missing" else ()):
+        if not isinstance(value, Mapping | list | tuple):
+            # One value that stands for a list of one.
+            loc = loc[:k]
+            break
         value = value[step]
+    key, (annotation, constraints, group) = written(loc), _down(model, loc)
     if error["type"] == "missing":
         text = f"{key}: is missing; it must be {allowed(annotation, constraints)}."
         others = [name for name in raw["design"]["factors"] if name != loc[-2]] if group is Factor else []

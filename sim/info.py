@@ -27,7 +27,7 @@ def describe(path: Path, with_config: bool = False) -> str:
     ------
     ConfigError : the path holds no store of this program.
     """
-    from sim.experiment import gigabytes
+    from sim.survey import gigabytes
     from sim.place import siblings
     from sim.progress import duration
     from sim.store import read

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -31,7 +31,7 @@ def theory_names(points: Sequence[Point]) -> tuple[str, ...]:
 
 #: Kinds of columns, by the rows that count for them; see `_counted`.
 STATE, OUTCOME, PHASED = 0, 1, 2
-_SCALES = ("fixed", "one", "partners", "units", "pairs")
+SCALES = ("fixed", "one", "partners", "units", "pairs")
 
 
 @functools.lru_cache(maxsize=16)
@@ -40,7 +40,7 @@ def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
     told = []
     for c, (name, label) in enumerate(layout.period if by_period else layout.point):
         if name in NUMBERS:
-            told.append((STATE, -1, _SCALES.index("one"), c, 1))
+            told.append((STATE, -1, SCALES.index("one"), c, 1))
             continue
         v, where = BY_NAME[name], layout.columns_of(name)[1]
         number = -1
@@ -49,7 +49,7 @@ def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
             number = counts.start + (c - where.start if counts.stop - counts.start > 1 else 0)
         kind = (OUTCOME if v.kind == "outcome" else STATE) + (PHASED if v.when == "phases" else 0)
         scale = BY_NAME[label.partition("|")[0]].scale if name == "batch_mean" else v.scale
-        told.append((kind, number, _SCALES.index(scale), where.start, where.stop - where.start))
+        told.append((kind, number, SCALES.index(scale), where.start, where.stop - where.start))
     return tuple(np.ascontiguousarray(column) for column in np.array(told, np.int64).reshape(-1, 5).T)
 
 
@@ -99,14 +99,14 @@ def values_of(
     dict : name -> float64 or int64 array with the dims of `sim.variables`, ``point`` first.
     """
     layout = layout_of(config)
-    scales = _scales(points)
+    by = scales(points)
     lengths = [p.parameters.population.periods for p in points]
     held = {periods: np.isin(grid, own_periods(periods, config.output.every)) for periods in set(lengths)}
     own = np.stack([held[periods] for periods in lengths])
     phased = np.array([p.parameters.phases.kind != "none" for p in points])
     once = np.ones((len(points), 1), bool)
-    by_period = _table(sums.period, sums.alliances, _counted(own, grid != 0, phased), scales, _columns(layout, True))
-    by_run = _table(sums.point[:, :, None], sums.alliances, _counted(once, once[0], phased), scales, _columns(layout, False))
+    by_period = _table(sums.period, sums.alliances, _counted(own, grid != 0, phased), by, _columns(layout, True))
+    by_run = _table(sums.point[:, :, None], sums.alliances, _counted(once, once[0], phased), by, _columns(layout, False))
     values: dict[str, np.ndarray] = {"alliances": sums.alliances}
     for name in recorded_names(config):
         v = BY_NAME[name]
@@ -127,8 +127,8 @@ def values_of(
     return values
 
 
-def _scales(points: Sequence[Point]) -> np.ndarray:
-    """What tallied integers are divided by, in the order of `_SCALES`, see `sim.variables.Variable.scale`."""
+def scales(points: Sequence[Point]) -> np.ndarray:
+    """What tallied integers are divided by, in the order of `SCALES`, see `sim.variables.Variable.scale`."""
     partners = np.array([p.parameters.population.partners for p in points], np.float64)
     specific = np.array([p.parameters.population.coupling == "partner_specific" for p in points])
     found = {
@@ -138,7 +138,7 @@ def _scales(points: Sequence[Point]) -> np.ndarray:
         "units": np.where(specific, partners * (partners - 1), partners),
         "pairs": partners * (partners - 1) / 2,
     }
-    return np.stack([found[name] for name in _SCALES], axis=1)
+    return np.stack([found[name] for name in SCALES], axis=1)
 
 
 def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theories: Sequence[str]) -> np.ndarray:
@@ -231,12 +231,20 @@ def coordinates(
     return coords
 
 
-def dataset(points: Sequence[Point], tallies: Sequence[Tallies], config: Config) -> xr.Dataset:
-    """Labelled dataset of complete points, in memory."""
+def labelled(
+    points: Sequence[Point], values: Mapping[str, np.ndarray], grid: np.ndarray, propositions: Sequence[str],
+    theories: Sequence[str], config: Config,
+) -> xr.Dataset:  # fmt: skip
+    """Labelled dataset of complete points, in memory; `values` as `values_of` returns them."""
     import xarray as xr
 
+    data = {name: (dims_of(name), array, attributes_of(name)) for name, array in values.items()}
+    return xr.Dataset(data, coords=coordinates(points, grid, propositions, theories, config))
+
+
+def dataset(points: Sequence[Point], tallies: Sequence[Tallies], config: Config) -> xr.Dataset:
+    """Labelled dataset of simulated points, in memory."""
     grid, propositions = period_grid(points, config.output.every), proposition_labels(points)
     theories = theory_names(points)
     values = values_of(points, stacked(tallies), grid, propositions, theories, config)
-    data = {name: (dims_of(name), array, attributes_of(name)) for name, array in values.items()}
-    return xr.Dataset(data, coords=coordinates(points, grid, propositions, theories, config))
+    return labelled(points, values, grid, propositions, theories, config)

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
 #: Partner-updates a second that chunk sizes are laid out for; a round figure, so that the layout is the same everywhere.
 NOMINAL_RATE = 100e6
+NOMINAL_ALLIANCES = 10_000
 MAX_CHUNK_BYTES = 64 * 2**20
 #: Tallies of a point larger than this are refused; `output.every` makes them smaller.
 MAX_POINT_BYTES = 2**28
@@ -53,13 +54,16 @@ class Task:
 
     Attributes
     ----------
-    index : of the point in the store.  point : its parameters.  start, stop : range of alliances to simulate.
+    index : of the point in the store.  point : its parameters.
+    start, stop : range of alliances to simulate; with a target, the most there may be.
+    exact : the point is solved; nothing is simulated.
     """
 
     index: int
     point: Point
     start: int
     stop: int
+    exact: bool = False
 
     @cached_property
     def each(self) -> int:
@@ -68,8 +72,8 @@ class Task:
 
     @property
     def work(self) -> int:
-        """Partner-updates of the task."""
-        return (self.stop - self.start) * self.each
+        """Partner-updates of the task; with a target, the most there may be."""
+        return 0 if self.exact else (self.stop - self.start) * self.each
 
     @cached_property
     def kind(self) -> tuple[int, str, bool]:
@@ -84,10 +88,11 @@ def check_size(points: Sequence[Point], grid: np.ndarray, config: Config) -> Non
     ------
     ConfigError : alliances x periods x points beyond 2^63, or a point's record larger than 256 MiB.
     """
-    work = sum(p.parameters.population.alliances * p.parameters.population.periods for p in points)
+    work = sum(most_alliances(p, config) * p.parameters.population.periods for p in points)
     if work >= MAX_WORK:
+        key = "population.alliances" if config.precision.kind == "fixed" else "precision.max_alliances"
         raise ConfigError(
-            f"population.alliances x population.periods x points = {work:.3g}: must stay below 2^63 (9.2e18); "
+            f"{key} x population.periods x points = {work:.3g}: must stay below 2^63 (9.2e18); "
             "use fewer alliances, periods or points."
         )
     size = bytes_per_point(grid, 0, config)
@@ -112,9 +117,19 @@ def bytes_per_point(grid: np.ndarray, propositions: int, config: Config) -> int:
     return 8 * cells
 
 
-def points_per_chunk(points: Sequence[Point], size: int) -> int:
-    """Points that share a chunk of the store: a second or two of work, at most 64 MiB."""
-    work = sum(partner_updates(p) * p.parameters.population.alliances for p in points) / len(points)
+def most_alliances(point: Point, config: Config) -> int:
+    """The most alliances of a point that a run may simulate."""
+    fixed = config.precision.kind == "fixed"
+    return point.parameters.population.alliances if fixed else config.precision.max_alliances
+
+
+def points_per_chunk(points: Sequence[Point], size: int, config: Config) -> int:
+    """Points that share a chunk of the store: a second or two of work, at most 64 MiB.
+
+    With a target, about as many as fixed numbers of `NOMINAL_ALLIANCES` would make; points that are solved count as one.
+    """
+    most = {"exact": 1}.get(config.method, 2**63 if config.precision.kind == "fixed" else NOMINAL_ALLIANCES)
+    work = sum(partner_updates(p) * min(most, most_alliances(p, config)) for p in points) / len(points)
     return int(max(1, min(len(points), NOMINAL_RATE // work, MAX_CHUNK_BYTES // max(size, 1))))
 
 
@@ -189,8 +204,7 @@ def pack(tasks: Sequence[Task], rates: Rates, config: Config, chunk: int) -> Ite
     group: list[tuple[Task, int, int]] = []
     filled, current = 0.0, -1
     left = seconds_of(tasks, rates)
-    share = 1 / (workers_of(config) * BLOCKS_LEFT)
-    seconds = _fair(left * share, config)
+    seconds = fair(left, config)
     for task in tasks:
         each = task.each / rates[task.kind]
         start = task.start
@@ -198,7 +212,7 @@ def pack(tasks: Sequence[Task], rates: Rates, config: Config, chunk: int) -> Ite
             if group and (task.index // chunk != current or filled + (task.stop - start) * each > SLACK * seconds):
                 yield group
                 left -= filled
-                seconds = _fair(left * share, config)
+                seconds = fair(left, config)
                 group, filled = [], 0.0
             current = task.index // chunk
             step = max(SPLIT, int(seconds / each) // SPLIT * SPLIT)
@@ -210,9 +224,9 @@ def pack(tasks: Sequence[Task], rates: Rates, config: Config, chunk: int) -> Ite
         yield group
 
 
-def _fair(seconds: float, config: Config) -> float:
-    """Aimed-at duration of a block."""
-    return min(config.compute.block_seconds, max(seconds, LEAST_SECONDS))
+def fair(left: float, config: Config) -> float:
+    """Aimed-at duration of a block when so many seconds of work, on one core, are left: less towards the end."""
+    return min(config.compute.block_seconds, max(left / (workers_of(config) * BLOCKS_LEFT), LEAST_SECONDS))
 
 
 def blocks(tasks: Sequence[Task], rates: Rates, config: Config, grid: np.ndarray, chunk: int) -> Iterator[Block]:

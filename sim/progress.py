@@ -29,14 +29,14 @@ def duration(seconds: float) -> str:
 
 
 @contextmanager
-def progress(total_work: int, total_points: int) -> Iterator[Callable[[int, int], None]]:
-    """Show progress; call what is yielded with the work and the points done so far."""
-    with _bar(total_work, total_points) if sys.stderr.isatty() else _lines(total_work, total_points) as update:
+def progress(total_work: int, total_points: int) -> Iterator[Callable[[int, int, int], None]]:
+    """Show progress; call what is yielded with the work and the points done so far, and the work there is in all."""
+    with _bar(total_work, total_points) if sys.stderr.isatty() else _lines(total_points) as update:
         yield update
 
 
 @contextmanager
-def _bar(total_work: int, total_points: int) -> Iterator[Callable[[int, int], None]]:
+def _bar(total_work: int, total_points: int) -> Iterator[Callable[[int, int, int], None]]:
     from rich.console import Console
     from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
@@ -46,21 +46,26 @@ def _bar(total_work: int, total_points: int) -> Iterator[Callable[[int, int], No
     )  # fmt: skip
     with Progress(*columns, console=Console(stderr=True)) as bar:
         task = bar.add_task("", total=total_work, points=f"0 of {total_points} points")
-        yield lambda work, points: bar.update(task, completed=work, points=f"{points} of {total_points} points")
+
+        def update(work: int, points: int, total: int) -> None:
+            bar.update(task, completed=work, total=max(total, work), points=f"{points} of {total_points} points")
+
+        yield update
 
 
 @contextmanager
-def _lines(total_work: int, total_points: int) -> Iterator[Callable[[int, int], None]]:
+def _lines(total_points: int) -> Iterator[Callable[[int, int, int], None]]:
     started = time.monotonic()
     due = [FIRST_LINE, FIRST_LINE]
 
-    def update(work: int, points: int) -> None:
+    def update(work: int, points: int, total: int) -> None:
         elapsed = time.monotonic() - started
-        if elapsed < due[0] or not work:
+        # Points that are solved are no work of the kernel's.
+        share = work / max(total, work) if work else points / total_points
+        if elapsed < due[0] or not share:
             return
-        left = elapsed * (total_work - work) / work
-        times = f"{duration(elapsed)} elapsed, {duration(left)} left"
-        print(f"  {work / total_work:4.0%}  {points} of {total_points} points, {times}", file=sys.stderr, flush=True)
+        times = f"{duration(elapsed)} elapsed, {duration(elapsed / share - elapsed)} left"
+        print(f"  {share:4.0%}  {points} of {total_points} points, {times}", file=sys.stderr, flush=True)
         due[1] = min(due[1] * GROWTH, LONGEST_GAP)
         due[0] = elapsed + due[1]
 

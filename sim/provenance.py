@@ -81,6 +81,7 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
         flat[f"design.factors.{label}.path"] = paths
     flat["random.seed"] = config.random.seed
     flat["random.common"] = config.random.common
+    flat["method"] = config.method
     flat["output.every"] = config.output.every
     recorded = config.output.variables
     flat["output.variables"] = recorded if recorded == "all" else sorted(recorded)

@@ -12,10 +12,10 @@ from typing import Annotated, Any, Literal
 
 from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag, model_validator
 
-from sim.fields import Allowed, Group, Whole, form, refuse, sequence
+from sim.fields import Allowed, Group, Whole, form, one_or_several, refuse, sequence
 from sim.parameters import POINT_GROUPS as POINT_GROUPS
 from sim.parameters import Parameters as Parameters
-from sim.variables import BY_NAME, QUANTITIES
+from sim.variables import BY_NAME, QUANTITIES, VARIABLES
 
 #: Most levels of a factor, values of a list function, and points of a design.
 MAX_POINTS = 10**6
@@ -50,11 +50,34 @@ def _named(value: Any, known: tuple[str, ...], refusal: str) -> Any:
     return value
 
 
+def _has_error(value: Any) -> Any:
+    for name in value:
+        if name not in WITH_ERROR:
+            near = difflib.get_close_matches(name, WITH_ERROR, 1)
+            hint = f"did you mean {near[0]}? " if near else ""
+            raise refuse(f"{name!r} is no variable that a target can be set for; {hint}known are {', '.join(WITH_ERROR)}")
+    if len(set(value)) < len(value):
+        raise refuse("each variable once")
+    return value
+
+
+#: Variables that a precision can be wanted of.
+WITH_ERROR = tuple(v.name for v in VARIABLES if v.error and v.when != "request")
 Level = Annotated[Any, AfterValidator(_finite)]
 Word = Annotated[str, Tag("<word>")]
 Words = Annotated[tuple[str, ...], Field(min_length=1), Tag("<list>")]
 Paths = Annotated[Word | Words, Discriminator(form), BeforeValidator(sequence), Allowed("a key, or a list of keys")]
 Rows = Annotated[tuple[dict[str, Level], ...], BeforeValidator(sequence), Allowed("a list of {label: value}")]
+
+
+Names = Annotated[
+    tuple[str, ...],
+    Field(min_length=1),
+    BeforeValidator(one_or_several),
+    AfterValidator(_has_error),
+    Allowed("a variable, or a list of variables"),
+]
+Period = Annotated[Whole, Field(ge=0, le=10**6)]
 
 
 class Spacing(Group):
@@ -93,6 +116,24 @@ class Random(Group):
     common: bool = Field(description="points share random numbers, so that contrasts between them are sharper")
 
 
+class Precision(Group):
+    """How exactly each point is to be known."""
+
+    kind: Literal["fixed", "target"] = Field(description="population.alliances at every point, or as many as a target takes")
+    variable: Names = Field(description="variables whose standard errors the target is for")
+    period: Annotated[
+        Annotated[Literal["last", "all"], Tag("<word>")]
+        | Annotated[Annotated[tuple[Period, ...], Field(min_length=1)], Tag("<list>")],
+        Discriminator(form),
+        BeforeValidator(one_or_several),
+        Allowed("last, all, a period, or a list of periods"),
+    ] = Field(description="periods that must all meet the target; last: each point's own")
+    standard_error: Annotated[float, Field(ge=1e-9, le=1e6)] = Field(description="the target: errors end below it")
+    relative: bool = Field(description="the target is a share of the mean")
+    floor: Annotated[float, Field(ge=1e-9, le=1e6)] = Field(description="if relative: least mean that the share is taken of")
+    max_alliances: Annotated[Whole, Field(ge=2, lt=2**63)] = Field(description="most alliances of a point")
+
+
 class Compute(Group):
     """Where and how blocks run; no choice changes a result."""
 
@@ -129,7 +170,11 @@ class Config(Parameters):
     """A whole run, validated."""
 
     design: Design
+    precision: Precision
     random: Random
+    method: Literal["simulate", "exact", "auto"] = Field(
+        description="draw alliances; solve the Markov chain, without error; or solve the points that have one"
+    )
     compute: Compute
     output: Output
     plan: bool = Field(description="print the plan and end")

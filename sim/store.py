@@ -147,21 +147,25 @@ class Store:
 
     @cached_property
     def _zeros(self) -> dict[str, Any]:
-        """An encoded chunk of zeros of each array of high words: points of fewer than 2^16 alliances have no others."""
-        arrays = {name: self.arrays[name] for name in (f"{TALLY}/{each}{_HIGH}" for each in _TALLIES)}
+        """An encoded chunk of zeros of each array of tallies: high words of points of fewer than 2^16 alliances are."""
+        arrays = {name: self.arrays[name] for name in (f"{TALLY}/{each}{word}" for each in _TALLIES for word in ("", _HIGH))}
         return {name: chunks.encoded(array, np.zeros(array.chunks, array.dtype)) for name, array in arrays.items()}
 
-    def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], sums: Sums, layout: Layout) -> None:
+    def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], sums: Sums | None, layout: Layout) -> None:
         """Write finished points: values and tallies first, the mark last. Several threads may write, other chunks each.
 
         Parameters
         ----------
         indices : points, ascending.  values : as `sim.labels.values_of` returns them, points in that order.
-        sums : tallies of the points, in the columns of `layout`.
+        sums : tallies of the points, in the columns of `layout`; None: points that were not simulated have none.
         """
         for name, array in values.items():
             self._put(name, indices, array)
-        for name, columns, given in (("by_period", layout.period, sums.period), ("by_run", layout.point, sums.point)):
+        for name in _TALLIES if sums is None else ():
+            for word in ("", _HIGH):
+                self._put(f"{TALLY}/{name}{word}", indices, None)
+        tallied = () if sums is None else (("by_period", layout.period, sums.period), ("by_run", layout.point, sums.point))
+        for name, columns, given in tallied:
             arranged = _arranged(given, columns, self._columns[name])
             self._put(f"{TALLY}/{name}", indices, arranged[0])
             self._put(f"{TALLY}/{name}{_HIGH}", indices, arranged[1] if len(arranged) > 1 else None)

@@ -27,6 +27,8 @@ def base_config(**overrides: Any) -> dict[str, Any]:
         "race": _read("race/none.yaml"),
         "phases": _read("phases/none.yaml"),
         "design": _read("design/single.yaml"),
+        "precision": _read("precision/fixed.yaml"),
+        "method": "simulate",
         "compute": _read("compute/serial.yaml"),
         "output": _read("output/default.yaml"),
         "random": {"seed": 1, "common": True},

@@ -13,7 +13,7 @@ import pytest
 import xarray as xr
 from conftest import base_config
 
-from sim import executor, experiment, extension, info, place, replay, store
+from sim import executor, experiment, extension, info, place, replay, store, survey
 from sim.api import cube, open_results
 from sim.design import ConfigError
 from sim.schema import Config
@@ -32,7 +32,7 @@ def run(config: Config, path: Path, stop_after: int | None = None) -> experiment
     """Survey and perform; `stop_after` blocks, as an interruption does."""
     if any(sibling.exists() for sibling in place.siblings(path)):
         extension.recover(path)
-    found = experiment.survey(config, path)
+    found = survey.survey(config, path)
     if not found.tasks:
         return None
     stop = threading.Event()
@@ -263,7 +263,7 @@ def test_run__a_failing_block_is_reported_and_the_rest_goes_on(tmp_path, serial_
         result = run(config, path)
     assert result.failures
     assert all("trust=0.5, partners=3" in text and "on purpose" in text for text in result.failures)
-    assert not experiment.complete(experiment.survey(config, path), result)
+    assert not experiment.complete(survey.survey(config, path), result)
     assert store.read(path).done.sum() == 5
     run(config, path)
     xr.testing.assert_identical(labelled(serial_store), labelled(path))
@@ -285,7 +285,7 @@ def test_run__a_failing_block_is_reported_and_the_rest_goes_on(tmp_path, serial_
 def test_identity__another_config_is_refused_with_both_values(serial_store, override, key, theirs, ours):
     before = snapshot(serial_store)
     with pytest.raises(ConfigError) as refusal:
-        experiment.survey(sweep(**override), serial_store)
+        survey.survey(sweep(**override), serial_store)
     text = str(refusal.value)
     assert f"{key}: {theirs} in the store, {ours} in this run" in text
     assert snapshot(serial_store) == before
@@ -298,7 +298,7 @@ def test_identity__what_cannot_change_a_value_is_no_part_of_it(serial_store):
         {"context__trust__mean": 0.9},
         {"output__report": False},
     ):
-        assert not experiment.survey(sweep(**same), serial_store).tasks
+        assert not survey.survey(sweep(**same), serial_store).tasks
 
 
 def test_identity__a_factor_of_another_path_is_refused(tmp_path, serial_store):
@@ -309,7 +309,7 @@ def test_identity__a_factor_of_another_path_is_refused(tmp_path, serial_store):
         )
     )  # fmt: skip
     with pytest.raises(ConfigError, match=r"design\.factors\.trust\.path"):
-        experiment.survey(config, serial_store)
+        survey.survey(config, serial_store)
 
 
 def test_path__a_file_or_a_foreign_folder_is_refused(tmp_path):
@@ -323,7 +323,7 @@ def test_path__a_file_or_a_foreign_folder_is_refused(tmp_path):
     for path in (file, foreign, ours, file / "below.zarr"):
         for overwrite in (False, True):
             with pytest.raises(ConfigError, match=r"output\.path"):
-                experiment.survey(sweep(output__overwrite=overwrite), path)
+                survey.survey(sweep(output__overwrite=overwrite), path)
     assert file.read_text() == "mine"
     assert (foreign / "thesis.doc").read_text() == "mine"
 
@@ -339,13 +339,13 @@ def test_path__overwrite_replaces_a_store(tmp_path, serial_store):
 def test_size__beyond_what_can_be_is_refused_before_anything_is_written(tmp_path, monkeypatch):
     path = tmp_path / "big.zarr"
     with pytest.raises(ConfigError, match=r"2\^63"):
-        experiment.survey(sweep(population__alliances=2**60, population__periods=100), path)
+        survey.survey(sweep(population__alliances=2**60, population__periods=100), path)
     with pytest.raises(ConfigError, match=r"output\.every"):
-        experiment.survey(sweep(population__periods=10**6), path)
+        survey.survey(sweep(population__periods=10**6), path)
     usage = shutil.disk_usage(tmp_path)._replace(free=1000)
     monkeypatch.setattr(shutil, "disk_usage", lambda where: usage)
     with pytest.raises(ConfigError, match="free"):
-        experiment.survey(sweep(), path)
+        survey.survey(sweep(), path)
     assert os.listdir(tmp_path) == []
 
 
@@ -422,10 +422,10 @@ def test_identity__a_name_that_stands_for_another_value_is_refused(tmp_path):
     run(named([{"low": 0.1}, {"high": 0.9}]), path)
     assert run(named([{"high": 0.9}]), path) is None
     with pytest.raises(ConfigError, match=r"level 'high' of factor 'm': .*0\.9.* in the store, .*0\.5.* in this run"):
-        experiment.survey(named([{"low": 0.1}, {"high": 0.5}]), path)
+        survey.survey(named([{"low": 0.1}, {"high": 0.5}]), path)
     run(named([{"high": 0.9}, {"middle": 0.5}]), path)
     with pytest.raises(ConfigError, match="level 'middle'"):
-        experiment.survey(named([{"middle": 0.6}]), path)
+        survey.survey(named([{"middle": 0.6}]), path)
 
 
 def test_identity__a_group_level_includes_what_it_is_laid_over(tmp_path):
@@ -444,18 +444,18 @@ def test_identity__a_group_level_includes_what_it_is_laid_over(tmp_path):
     run(config(0.3), path)
     assert run(config(0.3), path) is None
     with pytest.raises(ConfigError, match="trust_loss"):
-        experiment.survey(config(0.9), path)
+        survey.survey(config(0.9), path)
 
 
 def test_identity__names_and_numbers_do_not_mix_on_a_factor(tmp_path):
     path = tmp_path / "mixed.zarr"
     run(named([0.1, 0.9]), path)
     with pytest.raises(ConfigError, match='levels of m: "numbers" in the store, "names" in this run'):
-        experiment.survey(named([{"high": 0.5}]), path)
+        survey.survey(named([{"high": 0.5}]), path)
     other = tmp_path / "other.zarr"
     run(named([{"high": 0.5}]), other)
     with pytest.raises(ConfigError, match="levels of m"):
-        experiment.survey(named([0.5]), other)
+        survey.survey(named([0.5]), other)
 
 
 def test_lock__a_second_run_is_refused_and_a_dead_one_holds_nothing(tmp_path):
@@ -482,7 +482,7 @@ def test_path__what_is_no_place_for_a_store_is_refused(tmp_path, serial_store, m
         (tmp_path / "x.zarr", "in the way"),
     ):
         with pytest.raises(ConfigError, match=said):
-            experiment.survey(sweep(), path)
+            survey.survey(sweep(), path)
     assert (tmp_path / ".x.zarr.new" / "notes").read_text() == "precious"
 
 
@@ -494,7 +494,7 @@ def test_store__a_damaged_one_is_refused(tmp_path, serial_store):
         run(sweep(population__alliances=2000), copy)
     shutil.rmtree(copy / "tally")
     with pytest.raises(ConfigError, match="damaged"):
-        experiment.survey(sweep(), copy)
+        survey.survey(sweep(), copy)
 
 
 def test_store__unreadable_chunks_are_said_in_one_line(tmp_path, serial_store, capsys):
@@ -505,7 +505,7 @@ def test_store__unreadable_chunks_are_said_in_one_line(tmp_path, serial_store, c
         if path.is_file() and not path.name.startswith(".z"):
             path.write_bytes(b"xx")
     with pytest.raises(ConfigError, match=r"is damaged: .* cannot be read"):
-        experiment.survey(sweep(), copy)
+        survey.survey(sweep(), copy)
     for command in (info.main, replay.main):
         assert command([str(copy)]) == 2
         said = capsys.readouterr().err.strip()
@@ -539,6 +539,6 @@ def test_path__a_folder_that_is_not_writable_is_refused(tmp_path, serial_store, 
     """The answer of the system is put in its mouth: who runs the tests may write anywhere."""
     monkeypatch.setattr(place.os, "access", lambda where, mode: False)
     with pytest.raises(ConfigError, match="not writable"):
-        experiment.survey(sweep(), tmp_path / "new.zarr")
+        survey.survey(sweep(), tmp_path / "new.zarr")
     with pytest.raises(ConfigError, match="not writable"):
-        experiment.survey(sweep(), serial_store)
+        survey.survey(sweep(), serial_store)

@@ -11,7 +11,7 @@ import xarray as xr
 from conftest import base_config
 
 import sim
-from sim import experiment, plan
+from sim import experiment, plan, survey
 from sim.api import open_results
 from sim.design import ConfigError, points
 from sim.recording import has_phases, has_race, layout_of, needs_full, recorded_names
@@ -44,7 +44,7 @@ def config_of(**overrides) -> Config:
 
 
 def run(config: Config, path: Path) -> None:
-    found = experiment.survey(config, path)
+    found = survey.survey(config, path)
     if found.tasks:
         result = experiment.perform(found, plan.pilot(found.tasks, config), "test", "", threading.Event())
         assert experiment.complete(found, result), result.failures
@@ -247,6 +247,6 @@ def test_identity__another_mix_is_refused(tmp_path):
     path = tmp_path / "a.zarr"
     run(config_of(**SMALL, response__theory_mix=MIX), path)
     with pytest.raises(ConfigError, match="theory_mix"):
-        experiment.survey(config_of(**SMALL, response__theory_mix={"larsson1998": 0.4, "tit_for_tat": 0.6}), path)
+        survey.survey(config_of(**SMALL, response__theory_mix={"larsson1998": 0.4, "tit_for_tat": 0.6}), path)
     with pytest.raises(ConfigError, match=r"race\.scope"):
-        experiment.survey(config_of(**SMALL, response__theory_mix=MIX, race__scope=3.0), path)
+        survey.survey(config_of(**SMALL, response__theory_mix=MIX, race__scope=3.0), path)

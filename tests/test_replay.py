@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 
 import sim
-from sim import experiment, plan, replay, retrace, stored, traces
+from sim import experiment, plan, replay, retrace, stored, survey, traces
 from sim.config import from_mapping
 from sim.design import ConfigError, points
 from sim.narrative import story
@@ -68,7 +68,7 @@ CASES: dict[str, dict[str, Any]] = {
 def save(path: Path, differences: dict[str, Any]) -> Path:
     """Run what differs from the defaults into a store, or go on with it."""
     small = {"population.alliances": ALLIANCES, "population.periods": PERIODS, "compute": "serial", "output.report": False}
-    found = experiment.survey(from_mapping({**small, **differences}), path)
+    found = survey.survey(from_mapping({**small, **differences}), path)
     experiment.perform(found, plan.pilot(found.tasks, found.config), "test", "", threading.Event())
     return path
 

@@ -12,7 +12,7 @@ import xarray as xr
 from analysis import lives
 from analysis.studies import life_cycle
 from analysis.summaries import AnalysisError, MissingVariable
-from sim import experiment
+from sim import experiment, survey
 from sim.config import compose
 from sim.variables import PHASES
 
@@ -29,7 +29,7 @@ def stored(path, *overrides):
     """A store of a small run of the experiment."""
     config = compose([*SMALL, "compute=serial", *overrides])
     experiment.perform(
-        experiment.survey(config, path), {(2, "sampled", True): 1e6}, "life_cycle", "a question?", threading.Event()
+        survey.survey(config, path), {(2, "sampled", True): 1e6}, "life_cycle", "a question?", threading.Event()
     )
     return path
 

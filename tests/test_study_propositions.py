@@ -15,7 +15,7 @@ from analysis.claims import BARRIERS, EMPOWERING, FACTORS, Claim, Finding, as_pr
 from analysis.moves import AC, AV, CL, CM, CP
 from analysis.studies import propositions
 from analysis.summaries import AnalysisError
-from sim import experiment
+from sim import experiment, survey
 from sim.config import compose
 
 THEORIES = Path(experiment.__file__).parent / "theories"
@@ -29,7 +29,7 @@ def stored(path, *overrides):
     """A store of a small run of the experiment, and its dataset."""
     config = compose(["+experiment=propositions", "population.alliances=400", "compute=serial", *overrides])
     rates = {(2, "sampled", full): 1e6 for full in (False, True)}
-    experiment.perform(experiment.survey(config, path), rates, "propositions", "a question?", threading.Event())
+    experiment.perform(survey.survey(config, path), rates, "propositions", "a question?", threading.Event())
     return xr.open_zarr(path).load(), path
 
 

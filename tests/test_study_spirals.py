@@ -14,7 +14,7 @@ from analysis import grid, moves
 from analysis.moves import AC, AV, CL, CM, CP, FIGURE_3, FIGURE_4, NUMBER, PAIRS, Arrow, Moves
 from analysis.studies import downward_spiral, empowerment
 from analysis.summaries import AnalysisError, MissingVariable
-from sim import experiment
+from sim import experiment, survey
 from sim.config import compose
 
 THEORIES = Path(experiment.__file__).parent / "theories"
@@ -25,7 +25,7 @@ def stored(path, name, *overrides):
     small = [f"+experiment={name}", "population.alliances=250", "population.periods=40", "compute=serial"]
     config = compose([*small, *overrides])
     rates = {(2, "sampled", full): 1e6 for full in (False, True)}
-    experiment.perform(experiment.survey(config, path), rates, name, "a question?", threading.Event())
+    experiment.perform(survey.survey(config, path), rates, name, "a question?", threading.Event())
     return xr.open_zarr(path).load(), path
 
 
@@ -189,7 +189,7 @@ def test_courses__refuses_what_forms_no_combination(tmp_path, overrides, why):
     config = compose(["population.alliances=10", "population.periods=2", "compute=serial", *overrides])
     rates = {(n, c, full): 1e6 for n in (2, 3) for c in ("sampled", "partner_specific") for full in (False, True)}
     path = tmp_path / "other.zarr"
-    experiment.perform(experiment.survey(config, path), rates, "t", "q?", threading.Event())
+    experiment.perform(survey.survey(config, path), rates, "t", "q?", threading.Event())
     with pytest.raises(AnalysisError, match=why):
         list(moves.courses(path, 0, 0, 10))
 

@@ -25,7 +25,7 @@ import numpy as np
 import pytest
 
 from benchmarks.workloads import FEW, MECHANISMS, alive, base, living, prepared, scalar_form
-from sim import experiment, plan, rng, rows
+from sim import experiment, plan, rng, rows, survey
 from sim.blocks import run_segment
 from sim.collect import Collector
 from sim.config import compose
@@ -245,18 +245,18 @@ def test_benchmark_store(benchmark, size, tmp_path):
     """Writing the finished points of a sweep, a chunk at a time, without simulating them."""
     config = sweep_config(size)
     paths = (tmp_path / f"{k}.zarr" for k in range(100))
-    found = experiment.survey(config, next(paths))
+    found = survey.survey(config, next(paths))
     blocks = list(plan.blocks(found.tasks, plan.pilot(found.tasks, config), config, found.grid, found.chunk))
     known = {s.point: a for block in blocks for s, a in zip(block.segments, block.arguments, strict=True)}
     done = {task.index: replace(run_segment(known[task.index], 0, 512), alliances=task.stop) for task in found.tasks}
 
     def new_store():
-        again = experiment.survey(config, next(paths))
-        return (Collector(again.tasks, experiment._target(again, "benchmark", ""), None, config),), {}
+        again = survey.survey(config, next(paths))
+        return (Collector(again.tasks, experiment._target(again, "benchmark", ""), config),), {}
 
     def write(collector):
         for index, tallies in done.items():
-            collector.add(index, tallies)
+            collector.put(index, tallies)
             collector.flush()
         return collector.finished
 
@@ -269,9 +269,9 @@ def test_benchmark_resume_of_a_complete_run(benchmark, size, tmp_path):
     """Deciding that there is nothing to do, in process."""
     config = sweep_config(size)
     path = tmp_path / "a.zarr"
-    found = experiment.survey(config, path)
+    found = survey.survey(config, path)
     experiment.perform(found, plan.pilot(found.tasks, config), "benchmark", "", threading.Event())
-    assert not benchmark.pedantic(experiment.survey, (config, path), rounds=3).tasks
+    assert not benchmark.pedantic(survey.survey, (config, path), rounds=3).tasks
 
 
 @pytest.mark.parametrize("alliances", [10**5, 10**6, 10**7, 10**8], ids="{:,}".format)

@@ -19,7 +19,7 @@ from unittest import mock
 
 sys.path.insert(0, str(Path(__file__).parents[2]))
 
-from sim import blocks, experiment, plan
+from sim import blocks, experiment, plan, survey
 from sim.config import compose
 
 KERNELS = ("simulate_pairs", "simulate", "simulate_full")
@@ -59,7 +59,7 @@ def measured(path: Path, words: Sequence[str]) -> dict[str, float]:
     """
     config, clock = compose(words), Clock()
     moments = [(time.perf_counter(), time.process_time())]
-    found = experiment.survey(config, path)
+    found = survey.survey(config, path)
     moments.append((time.perf_counter(), time.process_time()))
     rates = plan.pilot(found.tasks, config)
     moments.append((time.perf_counter(), time.process_time()))

@@ -1,0 +1,189 @@
+"""What a run has to do: its points, what the store at its path has of them already, and what is missing.
+
+Looks and refuses; nothing is written. Knows nothing of Hydra.
+"""
+
+from __future__ import annotations
+
+import json
+import shutil
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from sim import place, plan, precision, provenance, solving
+from sim.collect import named
+from sim.design import ConfigError, Point, points
+from sim.labels import proposition_labels
+from sim.recording import period_grid
+from sim.schema import Config
+from sim.store import Store, read
+from sim.theory_tables import ordered
+
+#: Keys named when a store is refused.
+MAX_DIFFERENCES = 8
+
+
+@dataclass(frozen=True)
+class Survey:
+    """What a run will do, found without writing anything.
+
+    Attributes
+    ----------
+    config, points, path : the run.  existing : the store that is there already, if any, and stays in use.
+    index : index in the store of each point of the run.  total : points of the store.
+    tasks : what is still to be simulated.  extends : whether the store is rebuilt larger, aside.
+    grid, propositions, chunk : coordinates and layout of the store.
+    """
+
+    config: Config
+    points: list[Point]
+    path: Path
+    existing: Store | None
+    index: list[int]
+    total: int
+    tasks: list[plan.Task]
+    extends: bool
+    grid: np.ndarray
+    propositions: tuple[str, ...]
+    chunk: int
+
+    @property
+    def simulated(self) -> list[plan.Task]:
+        """Tasks that are simulated; the others are solved exactly."""
+        return [t for t in self.tasks if not t.exact]
+
+    @property
+    def size(self) -> int:
+        """Estimated size of the whole store on disk, in bytes."""
+        return int(plan.bytes_per_point(self.grid, len(self.propositions), self.config) * self.total * plan.COMPRESSION)
+
+
+def survey(config: Config, path: Path, known: list[Point] | None = None) -> Survey:
+    """Work out a run: its points, what the store at `path` has of them, and what is missing.
+
+    Parameters
+    ----------
+    known : the points of the config, where an earlier survey has found them.
+
+    Raises
+    ------
+    ConfigError : anything that makes the run impossible; nothing has been written.
+    """
+    wanted = points(config) if known is None else known
+    grid, propositions = period_grid(wanted, config.output.every), proposition_labels(wanted)
+    plan.check_size(wanted, grid, config)
+    if config.precision.kind == "target":
+        precision.check(config, wanted)
+    exact = solving.solved(wanted, config)
+    existing = place.inspect(path)
+    if existing is not None and config.output.overwrite:
+        existing = None
+    if existing is None:
+        tasks = [plan.Task(k, p, 0, plan.most_alliances(p, config), exact[k]) for k, p in enumerate(wanted)]
+        size = plan.bytes_per_point(grid, len(propositions), config)
+        chunk = plan.points_per_chunk(wanted, size, config)
+        found = Survey(
+            config, wanted, path, None, list(range(len(wanted))), len(wanted), tasks, False, grid, propositions, chunk
+        )
+    else:
+        found = _compare(config, wanted, exact, path, existing, grid, propositions)
+    if found.tasks:
+        _check_disk(found)
+    return found
+
+
+def _compare(
+    config: Config, wanted: list[Point], exact: list[bool], path: Path, existing: Store, grid: np.ndarray,
+    propositions: tuple[str, ...],
+) -> Survey:  # fmt: skip
+    _check_identity(config, wanted, path, existing)
+    have, done = existing.alliances, existing.done
+    total = len(done)
+    index: list[int] = []
+    for point in wanted:
+        index.append(existing.index.get(point.identity, total))
+        total += index[-1] == total
+    tasks = []
+    grows = total > len(done)
+    finished = [k < len(done) and bool(done[k]) for k in index]
+    met = _met(config, wanted, index, finished, existing)
+    for n, (k, point) in enumerate(zip(index, wanted, strict=True)):
+        start, stop = int(have[k]) if finished[n] else 0, plan.most_alliances(point, config)
+        if finished[n] and (exact[n] or met[n] or start >= stop):
+            continue
+        grows = grows or start > 0
+        tasks.append(plan.Task(k, point, start, stop, exact[n]))
+    return Survey(
+        config, wanted, path, existing, index, total, tasks, grows,
+        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}), existing.chunk,
+    )  # fmt: skip
+
+
+def _met(config: Config, points: list[Point], index: list[int], finished: list[bool], existing: Store) -> list[bool]:
+    """Whether what a store has of each point meets the target of a run, if it has one."""
+    if config.precision.kind != "target":
+        return [False] * len(points)
+    have = [n for n in range(len(points)) if finished[n]]
+    found = precision.shortfalls([points[n] for n in have], [index[n] for n in have], existing.values, existing.grid, config)
+    met = dict(zip(have, found, strict=True))
+    return [met.get(n, np.inf) < 1.0 for n in range(len(points))]
+
+
+def _check_identity(config: Config, wanted: list[Point], path: Path, existing: Store) -> None:
+    """Refuse a store of another config, naming every key that differs, with both values."""
+    theirs, ours = json.loads(existing.attrs["identity"]), json.loads(json.dumps(provenance.identity(config, wanted)))
+    theirs.setdefault("method", "simulate")  # stores from before there was a choice
+    for name, text in provenance.theory_sources(wanted).items():
+        if json.loads(existing.attrs["theories"]).get(name, text) != text:
+            theirs[f"content of theory {name}"], ours[f"content of theory {name}"] = "another text", "the present text"
+    known = json.loads(existing.attrs["levels"])
+    for label, levels in json.loads(json.dumps(provenance.named_levels(config, wanted))).items():
+        if label in existing.factors and existing.factors[label].dtype.kind != "U":
+            theirs[f"levels of {label}"], ours[f"levels of {label}"] = "numbers", "names"
+        for name, values in levels.items():
+            key = f"level {name!r} of factor {label!r}"
+            theirs[key], ours[key] = known.get(label, {}).get(name, values), values
+    for label, values in existing.factors.items():
+        if values.dtype.kind == "U" and any(not isinstance(p.labels.get(label), str) for p in wanted if label in p.labels):
+            theirs[f"levels of {label}"], ours[f"levels of {label}"] = "names", "numbers"
+    keys = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k) and not k.startswith("theory "))
+    if not keys:
+        return
+    shown = [f"{k}: {_shown(theirs, k)} in the store, {_shown(ours, k)} in this run" for k in keys[:MAX_DIFFERENCES]]
+    more = f"; and {len(keys) - MAX_DIFFERENCES} more" if len(keys) > MAX_DIFFERENCES else ""
+    raise ConfigError(
+        f"output.path = {str(path)!r} holds a store of another config ({'; '.join(shown)}{more}). "
+        "Choose another output.path, or output.overwrite=true to replace it."
+    )
+
+
+def _shown(values: dict[str, Any], key: str) -> str:
+    return json.dumps(values[key]) if key in values else "not set"
+
+
+def _check_disk(found: Survey) -> None:
+    parent = next(p for p in found.path.parents if p.exists())
+    free = shutil.disk_usage(parent).free
+    if found.size > free:
+        raise ConfigError(
+            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(found.size)}, but only "
+            f"{gigabytes(free)} are free there. Record less often with output.every, fewer output.variables, or "
+            "choose another place."
+        )
+
+
+def gigabytes(size: float) -> str:
+    """A size in bytes as MB or GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.1f} MB"
+
+
+def shortfalls(found: Survey) -> list[tuple[str, float]]:
+    """Finished points that do not meet the target of a run: what a message calls each, and its error over the target."""
+    stored = read(found.path)
+    assert stored is not None
+    done = [(p, stored.index[p.identity]) for p in found.points]
+    ratios = precision.shortfalls([p for p, _ in done], [k for _, k in done], stored.values, stored.grid, found.config)
+    return [(named(k, p), ratio) for (p, k), ratio in zip(done, ratios, strict=True) if ratio >= 1.0]
