@@ -15,10 +15,15 @@ from conftest import base_config
 from test_waves import MORTAL
 
 import sim
-from sim import experiment, plan
+from sim import experiment, plan, survey
 from sim.api import open_results
+from sim.arguments import arguments_of
+from sim.blocks import run_segment
+from sim.design import points as design_points
 from sim.kernel_parts import MAX_ALLIANCES
+from sim.labels import dataset
 from sim.provenance import identity
+from sim.recording import layout_of, period_grid
 from sim.rows import LANES
 from sim.schema import Config
 from sim.store import columns_of
@@ -141,7 +146,7 @@ def config_of(**overrides: Any) -> Config:
 )
 def test_batches__columns_come_last(overrides: dict[str, Any], names: list[str]) -> None:
     config = config_of(**overrides, response__theory_mix={"larsson1998": 0.5, "tit_for_tat": 0.5})
-    layout = sim.recording.layout_of(config)
+    layout = layout_of(config)
     labels = [f"{name}|{b}" for name in names for b in range(BATCHES)]
     assert layout.point[: len(POINT_COLUMNS)] == POINT_COLUMNS
     assert [label for name, label in layout.point if name == "batch_mean"] == labels
@@ -164,7 +169,7 @@ FACTORS = {"n": {"path": "population.partners", "levels": [2, 3]}, "t": {"path":
 
 
 def run(config: Config, path: Path) -> None:
-    found = experiment.survey(config, path)
+    found = survey.survey(config, path)
     result = experiment.perform(found, plan.pilot(found.tasks, config), "test", "", threading.Event())
     assert experiment.complete(found, result), result.failures
 
@@ -213,11 +218,9 @@ def test_batch_mean__extended_is_as_run_at_once(tmp_path: Path) -> None:
 
 def test_batch_mean__of_sums_in_two_words() -> None:
     """The mean of a batch does not depend on how sums are held."""
-    from sim.labels import dataset
-
     config = swept(population__alliances=64)
-    points = sim.design.points(config)
-    grid = sim.recording.period_grid(points, 1)
-    sums = [sim.blocks.run_segment(sim.arguments.arguments_of(p, config, grid), 0, 64) for p in points]
+    points = design_points(config)
+    grid = period_grid(points, 1)
+    sums = [run_segment(arguments_of(p, config, grid), 0, 64) for p in points]
     narrow = [Tallies(t.period[:1], t.point[:1], 64) for t in sums]
     assert dataset(points, sums, config).batch_mean.identical(dataset(points, narrow, config).batch_mean)
