@@ -21,7 +21,8 @@ from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
-from sim.design import ConfigError, spaced, tidy
+from sim.design import ConfigError
+from sim.factors import spaced, tidy
 from sim.helptext import allowed, explain, nearest, paths, show
 from sim.helptext import conf_folder as conf_folder
 from sim.parameters import THEORY_MIX
@@ -29,7 +30,7 @@ from sim.schema import MAX_POINTS, Config
 
 #: An override of the design's factors; and values that give a whole factor (by the dots in its key), or all its levels.
 _FACTOR = re.compile(r"\+{0,2}(design\.factors(?:\.[^=]*)?)=(.*)", re.DOTALL)
-_WHOLE = {2: re.compile(r"(?s)\{.*\bpath\b"), 3: re.compile(r"(?s)\[|\{(?=.*\blow\b)(?=.*\bhigh\b)(?=.*\bn\b)")}
+_WHOLE = {2: re.compile(r"(?s)\{.*\bpath\b"), 3: re.compile(r"(?s)\[|\{(?=.*\blow\b)(?=.*\bhigh\b)")}
 #: An override of one theory's share (name, share), and of the mix by a mapping.
 _SHARE = re.compile(rf"\+{{0,2}}{re.escape(THEORY_MIX)}\.([^=]+)=(.*)", re.DOTALL)
 _MIX = re.compile(rf"\+{{0,2}}({re.escape(THEORY_MIX)})=(.*\{{.*)", re.DOTALL)
@@ -170,7 +171,7 @@ def jobs(overrides: Sequence[str]) -> Iterable[tuple[str, ...]]:
 def arguments(words: Sequence[str]) -> list[str]:
     """Overrides as Hydra takes them: a factor may be new without a plus; it, its levels or the theories may change form.
 
-    Hydra merges ``{low, high, n}`` with another mapping and refuses a list; so the old value is cleared first. Shares of
+    Hydra merges ``{low, high}`` with another mapping and refuses a list; so the old value is cleared first. Shares of
     theories are the whole mix: they become one mapping, in place of the first.
     """
     shares = {match[1]: match[2] for word in words if (match := _SHARE.fullmatch(word))}
@@ -237,7 +238,7 @@ def _data(value: Any, key: str) -> Any:
 
 def _merged(base: Any, new: Any, key: str) -> Any:
     """`new` over `base`, key by key."""
-    levels = key.endswith(".levels") and isinstance(new, Mapping) and {"low", "high", "n"} <= set(new)
+    levels = key.endswith(".levels") and isinstance(new, Mapping) and {"low", "high"} <= set(new)
     whole = levels or key == f".{THEORY_MIX}"
     if whole or not (isinstance(base, Mapping) and isinstance(new, Mapping)):
         return new

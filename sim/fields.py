@@ -15,6 +15,10 @@ LEAST_WEIGHT = 1e-30
 MIX_TOLERANCE = 1e-9
 
 
+class ConfigError(ValueError):
+    """Bad input; the message is complete: key, value, what is allowed, nearest valid name."""
+
+
 class Allowed(str):
     """What a key may be, in words, where its type alone does not say it."""
 

@@ -321,7 +321,7 @@ def render(folder: Path | None = None) -> str:
     for top, field in Config.model_fields.items():
         rows = [key for key in every if key[0].partition(".")[0] == top]
         shown.append((f"\n{top}: {group.__doc__}\n" if (group := group_of(field)) else "\n") + _table(rows, _COLUMNS))
-    parts = {"experiments": _table(experiments, (20, WIDTH - 24)), "groups": _table(groups, (12, 14, WIDTH - 32))}
+    parts = {"experiments": _table(experiments, (20, WIDTH - 24)), "groups": _table(groups, (12, 17, WIDTH - 35))}
     page = (folder / "help.txt").read_text(encoding="utf-8")
     for name, text in (parts | {"keys": "\n".join(shown).lstrip("\n")}).items():
         page = page.replace(f"@{name}", text)

@@ -27,10 +27,10 @@ def describe(path: Path, with_config: bool = False) -> str:
     ------
     ConfigError : the path holds no store of this program.
     """
-    from sim.survey import gigabytes
     from sim.place import siblings
     from sim.progress import duration
     from sim.store import read
+    from sim.survey import gigabytes
 
     if not path.is_dir() or (found := read(path)) is None:
         raise ConfigError(f"{str(path)!r} is no store of this program.")

@@ -11,14 +11,14 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from sim import theory
+from sim import sampling, theory
 from sim.design import Point, canonical, mixes, value_at
 from sim.schema import POINT_GROUPS, Config
 from sim.variables import STREAM_VERSION
 
 PROGRAM = "alliance-sim"
 STORE_VERSION = 2
-_PACKAGES = ("numba", "numpy", "xarray", "zarr", "dask", "distributed", "hydra-core", "pydantic")
+_PACKAGES = ("numba", "numpy", "xarray", "zarr", "dask", "distributed", "hydra-core", "pydantic", "scipy", "SALib")
 
 
 def program_version() -> str:
@@ -67,7 +67,8 @@ def theory_sources(points: list[Point]) -> dict[str, str]:
 
 
 def identity(config: Config, points: list[Point]) -> dict[str, Any]:
-    """Everything that can change a value but which points there are and how many alliances each has.
+    """Everything that can change a value, and what a sample's points follow from; else not which points there are, nor
+    how many alliances each has.
 
     Returns
     -------
@@ -79,6 +80,7 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
     for label, paths in zip(config.design.factors, _paths(config), strict=True):
         flat = {k: v for k, v in flat.items() if not any(k == p or k.startswith(f"{p}.") for p in paths)}
         flat[f"design.factors.{label}.path"] = paths
+    flat |= sampling.identity(config.design)
     flat["random.seed"] = config.random.seed
     flat["random.common"] = config.random.common
     flat["method"] = config.method

@@ -117,7 +117,9 @@ def _mixes(config: Config) -> Iterator[Any]:
     for label, factor in config.design.factors.items():
         if "response.theory_mix" in ([factor.path] if isinstance(factor.path, str) else factor.path):
             given = () if factor.levels is None or isinstance(factor.levels, Spacing) else factor.levels
-            for level in (*given, *(row.get(label) for row in config.design.rows or ())):
+            # A file has numbers and words alone.
+            rows = () if config.design.rows is None or isinstance(config.design.rows, str) else config.design.rows
+            for level in (*given, *(row.get(label) for row in rows)):
                 yield from level.values() if isinstance(level, Mapping) else ()
 
 

@@ -7,7 +7,6 @@ Exit status: 0 every point complete, 1 a failed run (resumable), 2 bad input (no
 from __future__ import annotations
 
 import hashlib
-import math
 import os
 import signal
 import sys
@@ -27,8 +26,6 @@ if TYPE_CHECKING:
 COMPLETE, FAILED, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 RESULTS = Path("results")
 LONGEST_SUFFIX = 120
-#: Points named in a warning.
-MOST_NAMED = 5
 
 
 def main() -> int:
@@ -149,8 +146,10 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
 
 
 def _nothing_to_do(found: Survey, question: str) -> int:
-    print(f"{shown(found.path)} is complete, {len(found.points)} of {len(found.points)} points; nothing to do.")
-    _tell_short(found)
+    from sim import outlook
+
+    print(f"{outlook.shown(found.path)} is complete, {len(found.points)} of {len(found.points)} points; nothing to do.")
+    outlook.tell_short(found)
     stem = found.path.name.removesuffix(".zarr")
     if found.config.output.report and not found.path.with_name(f"{stem}.csv").exists():
         _report(found.path, question)
@@ -158,7 +157,9 @@ def _nothing_to_do(found: Survey, question: str) -> int:
 
 
 def _plan(found: Survey) -> int:
-    print(plan_text(found, _pilot(found)))
+    from sim import outlook
+
+    print(outlook.plan_text(found, _pilot(found)))
     return COMPLETE
 
 
@@ -176,12 +177,12 @@ def _pilot(found: Survey) -> Rates:
 
 
 def _perform(found: Survey, name: str, question: str) -> int:
-    from sim import experiment
+    from sim import experiment, outlook
     from sim.plan import workers_of
     from sim.survey import gigabytes
 
     rates = _pilot(found)
-    print(plan_text(found, rates), flush=True)
+    print(outlook.plan_text(found, rates), flush=True)
     stop = threading.Event()
     with _stopping(stop):
         result = experiment.perform(found, rates, name, question, stop)
@@ -195,35 +196,17 @@ def _perform(found: Survey, name: str, question: str) -> int:
         experiment.failed_message(result, found.path)
         return FAILED
     if not experiment.complete(found, result):
-        print(f"interrupted: finished points are kept in {shown(found.path)}; the same command goes on.", file=sys.stderr)
+        print(
+            f"interrupted: finished points are kept in {outlook.shown(found.path)}; the same command goes on.",
+            file=sys.stderr,
+        )
         return INTERRUPTED
     size = sum(f.stat().st_size for f in found.path.rglob("*") if f.is_file())
-    print(f"{shown(found.path)}: complete, {gigabytes(size)}")
-    _tell_short(found)
+    print(f"{outlook.shown(found.path)}: complete, {gigabytes(size)}")
+    outlook.tell_short(found)
     if found.config.output.report:
         _report(found.path, question)
     return COMPLETE
-
-
-def _tell_short(found: Survey) -> None:
-    """Name the points that do not meet the target of a run."""
-    from sim.survey import shortfalls
-
-    if found.config.precision.kind != "target" or not (short := shortfalls(found)):
-        return
-    worst = sorted(short, key=lambda each: -each[1])
-    target = found.config.precision
-    named = ", ".join(f"{name}: {_times(ratio)}" for name, ratio in worst[:MOST_NAMED])
-    more = f", and {len(short) - MOST_NAMED} more" if len(short) > MOST_NAMED else ""
-    print(
-        f"warning: {len(short)} of {len(found.points)} points stay above the target within "
-        f"{target.max_alliances:,} alliances (precision.max_alliances): {named}{more}.",
-        file=sys.stderr,
-    )
-
-
-def _times(ratio: float) -> str:
-    return f"{ratio:.2f} times the target" if ratio < math.inf else "too few alliances have a value"
 
 
 def _report(path: Path, question: str) -> None:
@@ -231,72 +214,6 @@ def _report(path: Path, question: str) -> None:
 
     print()
     print(report.publish(path, question))
-
-
-def plan_text(found: Survey, rates: Rates) -> str:
-    """The plan: points, alliances, blocks, estimated time and disk."""
-    from sim import plan
-    from sim.plan import workers_of
-    from sim.progress import duration
-    from sim.survey import gigabytes
-
-    config, simulated = found.config, found.simulated
-    workers, where = workers_of(config), config.compute.kind if config.compute.kind != "serial" else "core"
-    kept, solved = len(found.points) - len(found.tasks), len(found.tasks) - len(simulated)
-    factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
-    lines = [
-        f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
-        + (f": {factors}" if factors else "")
-    ]  # fmt: skip
-    if solved:
-        lines.append(f"exact      {solved} points are solved as Markov chains")
-    if simulated and config.precision.kind == "target":
-        seconds, told = _target_text(found, rates)
-        lines += told
-    else:
-        alliances = sum(t.stop - t.start for t in simulated)
-        blocks = sum(1 for _ in plan.pack(simulated, rates, config, found.chunk))
-        seconds = plan.seconds_of(simulated, rates) / max(1, min(workers, blocks))
-        if simulated:
-            lines.append(f"alliances  {alliances:,} in all, {sum(t.work for t in simulated):.4g} partner-updates")
-            lines.append(f"blocks     {blocks} on {workers} {where}")
-    time = f"{duration(seconds)}, " if simulated else ""
-    lines.append(f"estimate   {time}{gigabytes(found.size)} on disk")
-    lines.append(f"store      {shown(found.path)}" + (" (extended)" if found.extends else ""))
-    return "\n".join(lines)
-
-
-def _target_text(found: Survey, rates: Rates) -> tuple[float, list[str]]:
-    """Estimated seconds of a run with a target, and lines on what it will take."""
-    from sim import plan, precision
-    from sim.collect import named
-    from sim.supply import forecast
-
-    config, tasks = found.config, found.simulated
-    tried = forecast(tasks, config, found.grid)
-    most = config.precision.max_alliances
-    ends = [min(max(precision.look_for(needed, config), task.start), most) for task, needed in tried]
-    each = sum(end - task.start for (task, _), end in zip(tried, ends, strict=True)) / len(tried)
-    work = each * sum(t.each for t in tasks)
-    lines = [
-        f"target     {precision.described(config)}, at most {most:,} alliances a point",
-        f"alliances  about {each * len(tasks):,.0f} in all, {min(ends):,} to {max(ends):,} a point (a trial of {len(tried)} "
-        f"points); about {work:.2g} partner-updates",
-    ]
-    if short := [(task, needed) for task, needed in tried if needed > most]:
-        task, needed = max(short, key=lambda each: each[1])
-        number = f"{len(short)} of the {len(tried)} tried"
-        takes = f"about {needed:,.0f} alliances" if needed < math.inf else "more alliances that have a value"
-        lines.append(f"warning    {number} would need more than that; {named(task.index, task.point)} {takes}")
-    return sum(each * t.each / rates[t.kind] for t in tasks) / plan.workers_of(config), lines
-
-
-def shown(path: Path) -> str:
-    """A path as the user would write it."""
-    try:
-        return str(path.relative_to(Path.cwd().resolve()))
-    except ValueError:
-        return str(path)
 
 
 class _stopping:

@@ -67,7 +67,6 @@ Level = Annotated[Any, AfterValidator(_finite)]
 Word = Annotated[str, Tag("<word>")]
 Words = Annotated[tuple[str, ...], Field(min_length=1), Tag("<list>")]
 Paths = Annotated[Word | Words, Discriminator(form), BeforeValidator(sequence), Allowed("a key, or a list of keys")]
-Rows = Annotated[tuple[dict[str, Level], ...], BeforeValidator(sequence), Allowed("a list of {label: value}")]
 
 
 Names = Annotated[
@@ -81,12 +80,14 @@ Period = Annotated[Whole, Field(ge=0, le=10**6)]
 
 
 class Spacing(Group):
-    """Evenly or geometrically spaced levels."""
+    """Levels from a range: spaced in a factorial design, where the sample falls in a sampled one."""
 
-    low: float = Field(description="first level")
-    high: float = Field(description="last level")
-    n: Annotated[Whole, Field(ge=1, le=MAX_POINTS, description="number of levels")]
-    scale: Literal["linear", "log"] = Field(default="linear", description="spacing of the levels")
+    low: float = Field(description="first level, or least of a sample")
+    high: float = Field(description="last level, or greatest of a sample")
+    n: Annotated[Whole, Field(ge=1, le=MAX_POINTS)] | None = Field(
+        default=None, description="number of levels, for design=factorial alone; null: every whole number of scale integer"
+    )
+    scale: Literal["linear", "log", "integer"] = Field(default="linear", description="even, geometric, or whole numbers")
 
 
 class Factor(Group):
@@ -98,15 +99,35 @@ class Factor(Group):
         | None,
         BeforeValidator(sequence),
         Allowed("a list of levels, or {low, high, n, scale}"),
-    ] = Field(default=None, description="each level a number, a word or {name: value}; with design=list: none")
+    ] = Field(
+        default=None,
+        description="each level a number, a word or {name: value}, all as likely in a sample; with design=list: none",
+    )
 
 
 class Design(Group):
     """Which points: combinations of factor levels."""
 
-    kind: Literal["single", "factorial", "list"] = Field(description="one point, all combinations of levels, or rows")
+    kind: Literal["single", "factorial", "list", "latin_hypercube", "sobol", "saltelli", "morris"] = Field(
+        description="one point, all combinations of levels, rows, or a sample; see the group design"
+    )
     factors: Annotated[dict[str, Factor], Allowed("a mapping of labels, each with {path, levels}")]
-    rows: Rows | None = Field(description="for design=list: one {label: value} for each point")
+    rows: Annotated[
+        Annotated[Word | Annotated[tuple[dict[str, Level], ...], Tag("<list>")], Discriminator(form)] | None,
+        BeforeValidator(sequence),
+        Allowed("a list of {label: value}, or a .csv or .parquet file"),
+    ] = Field(description="for design=list: one {label: value} for each point, or a table with a column for each label")
+    points: Annotated[Whole, Field(ge=1, le=MAX_POINTS)] | None = Field(
+        default=None,
+        description="latin_hypercube, sobol: points; saltelli: N, which makes N (factors + 2) runs; morris: trajectories r, "
+        "which make r (factors + 1) runs; sobol, saltelli: a power of two, which may be doubled in a store",
+    )
+    seed: Annotated[Whole, Field(ge=0, lt=2**32)] = Field(
+        default=1, description="seed of a sampled design's points; random.seed leaves them alone"
+    )
+    levels: Annotated[Whole, Field(ge=2, le=1000)] | None = Field(
+        default=None, description="for design=morris: levels of the grid (even, usually 4)"
+    )
 
 
 class Random(Group):

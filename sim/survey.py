@@ -18,6 +18,7 @@ from sim.collect import named
 from sim.design import ConfigError, Point, points
 from sim.labels import proposition_labels
 from sim.recording import period_grid
+from sim.sampling import GROWING, WHY_FIXED
 from sim.schema import Config
 from sim.store import Store, read
 from sim.theory_tables import ordered
@@ -149,9 +150,22 @@ def _check_identity(config: Config, wanted: list[Point], path: Path, existing: S
     for label, values in existing.factors.items():
         if values.dtype.kind == "U" and any(not isinstance(p.labels.get(label), str) for p in wanted if label in p.labels):
             theirs[f"levels of {label}"], ours[f"levels of {label}"] = "names", "numbers"
+    if theirs.get("design.kind") != ours.get("design.kind"):
+        # Of another sample, or of none, the kind says all.
+        kinds = json.loads(existing.attrs["config"])["design"]["kind"], config.design.kind
+        theirs, ours = (
+            {k: v for k, v in values.items() if not k.startswith("design.") or k.endswith(".path")} | {"design.kind": kind}
+            for values, kind in zip((theirs, ours), kinds, strict=True)
+        )
     keys = sorted(k for k in {*theirs, *ours} if theirs.get(k) != ours.get(k) and not k.startswith("theory "))
     if not keys:
         return
+    if keys == ["design.points"]:
+        raise ConfigError(
+            f"design.points = {ours[keys[0]]}: {str(path)!r} holds a {config.design.kind} design of {theirs[keys[0]]}, which"
+            f" cannot be extended: {WHY_FIXED[config.design.kind]}. design={' and design='.join(GROWING)} can. "
+            "Choose another output.path, or output.overwrite=true to replace it."
+        )
     shown = [f"{k}: {_shown(theirs, k)} in the store, {_shown(ours, k)} in this run" for k in keys[:MAX_DIFFERENCES]]
     more = f"; and {len(keys) - MAX_DIFFERENCES} more" if len(keys) > MAX_DIFFERENCES else ""
     raise ConfigError(

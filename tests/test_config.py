@@ -116,6 +116,9 @@ DEFAULTS = {
     "precision.floor": 0.01,
     "precision.max_alliances": 1000000,
     "method": "simulate",
+    "design.points": None,
+    "design.seed": 1,
+    "design.levels": None,
     "random.seed": 1,
     "random.common": True,
     "compute.kind": "threads",
@@ -167,6 +170,9 @@ WHOLES = {
     "population.periods": (1, 10**6),
     "precision.max_alliances": (2, 2**63 - 1),
     "random.seed": (0, 2**32 - 1),
+    "design.points": (1, 10**6),
+    "design.seed": (0, 2**32 - 1),
+    "design.levels": (2, 1000),
     "output.every": (1, 10**6),
     "phases.review_every": (1, 10**6),
     "compute.workers": (1, 4096),
@@ -177,9 +183,9 @@ CHOICES = {
     **{f"{key}.distribution": "constant, beta, uniform, empirical" for key in MEANS},
     **{f"{key}.level": "alliance" if "orientation" in key else "alliance, partner, pair" for key in MEANS},
     "phases.kind": "none, iyer2002",
-    "design.kind": "single, factorial, list",
     "precision.kind": "fixed, target",
     "method": "simulate, exact, auto",
+    "design.kind": "single, factorial, list, latin_hypercube, sobol, saltelli, morris",
     "compute.kind": "serial, threads, processes",
 }
 
@@ -623,7 +629,7 @@ BAD = [
     (["design.factors.a={path: x, levels: [{_target_: os.system}]}"], ["levels[0]._target_ = os.system: there is no such "]),
     (["+hydra.callbacks.a._target_=os.system"], ["hydra.callbacks = {a: {_target_: os.system}}: there is no such key."]),
     (["hydra.launcher._target_=os.system"], ["hydra.launcher._target_ = os.system: there is no such key."]),
-    (["design=factorail"], ["design = factorail: must be one of factorial, list, single. Did you mean factorial?"]),
+    (["design=factorail"], ["design = factorail: must be one of factorial, latin_hypercube, list, morris, saltelli, single, sobol. Did you mean factorial?"]),
     (["desing=factorial"], ["desing = factorial: there is no such key. Did you mean design?"]),
     (["+design=list"], ["design = list", "without the plus"]),
     (["design=null"], ["design = null: must be the name of one of the group's choices"]),
@@ -661,14 +667,15 @@ SWEEP_BAD = [
     ("design.factors.trust.levels={linspace: [0,1,3]}", "Levels are a list, or {low, high, n, scale}, not a mix of the "),
     ("design.factors.trust.levels=3", "levels = 3: must be null or a list of levels, or {low, high, n, scale}."),
     ("design.factors.trust.levels=[0,nan]", "design.factors.trust.levels[1] = nan: must be a finite number."),
-    ("design.factors.trust.levels.n=2.5", "design.factors.trust.levels.n = 2.5: must be a whole number in [1, 1e6]."),
-    ("design.factors.trust.levels.scale=logg", "must be one of linear, log. Did you mean log?"),
+    ("design.factors.trust.levels.n=2.5", "design.factors.trust.levels.n = 2.5: must be null or a whole number in [1, 1e6]."),
+    ("design.factors.trust.levels={low: 0,high: 1}", "design.factors.trust.levels.n = null: design=factorial needs the number"),
+    ("design.factors.trust.levels.scale=logg", "must be one of linear, log, integer. Did you mean log?"),
     ("design.factors.trust=null", "design.factors.trust = null: must be a group of keys (path, levels)."),
     ("design.factors=3", "design.factors = 3: must be a mapping of labels, each with {path, levels}."),
     ("design.factors.trust.path=3", "design.factors.trust.path = 3: must be a key, or a list of keys."),
     ("design.factors.trust.path=[]", "design.factors.trust.path = []: must be a key, or a list of keys."),
     ("design.factors.trust={levels: [1]}", "design.factors.trust = {levels: [1]}: lists and mappings do not merge."),
-    ("design.rows=3", "design.rows = 3: must be null or a list of {label: value}."),
+    ("design.rows=3", "design.rows = 3: must be null or a list of {label: value}, or a .csv or .parquet file."),
     ("design.rows=[3]", "design.rows[0] = 3: must be "),
 ]  # fmt: skip
 
@@ -689,6 +696,7 @@ def test_message__of_a_factor(override, part):
         ("++design.factors.trust.levels=[0,1]", 2),
         ("design.factors.trust.levels={low: 0.01,high: 1,n: 3,scale: log}", 3),
         ("design.factors.trust.levels.n=4", 4),
+        ("design.factors.trust.levels={low: 0,high: 1,scale: integer}", 2),
         ("design.factors.trust.levels=${linspace:0,1,5}", 5),
         ("design.factors.trust={path: context.trust.mean, levels: [0.5]}", 1),
         ("~design.factors.trust", 1),
@@ -742,7 +750,7 @@ FILES = [
     ("# @package _global_\ndefaults: [override /desing: factorial]\n",
      ["desing: there is no such key. Did you mean design?"]),
     ("# @package _global_\ndefaults: [override /design: factorail]\n",
-     ["design = factorail: must be one of factorial, list, single. Did you mean factorial?"]),
+     ["design = factorail: must be one of factorial, latin_hypercube, list, morris, saltelli, single, sobol. Did you mean factorial?"]),
     ("# @package _global_\npopulation: {partnerz: 3}\n", ["population.partnerz = 3: there is no such key."]),
     ("# @package _global_\npopulation: {1: 3}\n", ["population.1 = 3: there is no such key."]),
     ('# @package _global_\ndesign: {rows: [{a: "${nope}"}]}\n', ["design.rows[0].a: nope: there is no such key."]),
@@ -919,7 +927,11 @@ LISTED = [
 ]
 
 
-@pytest.mark.parametrize("overrides", [[], ["+experiment=sweep"], LISTED])
+SAMPLED = ["design=saltelli", "design.points=4", "design.factors.a={path: ability.moderate, levels: {low: 0, high: 1}}"]
+FILED = ["design=list", "design.factors.a.path=ability.moderate", "design.rows=a/b.csv"]
+
+
+@pytest.mark.parametrize("overrides", [[], ["+experiment=sweep"], LISTED, SAMPLED, FILED])
 def test_resolved__is_flat_json_and_leads_back(overrides):
     config = compose(overrides)
     flat = resolved(config)
@@ -1035,7 +1047,7 @@ def test_help__every_key_has_a_meaning():
 def test_help__imports_nothing_heavy():
     code = "import sys; from sim import helptext; helptext.render(); print(*{m.split('.')[0] for m in sys.modules})"
     found = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout.split()
-    assert not set(found) & {"numba", "xarray", "zarr", "dask", "hydra", "omegaconf", "matplotlib"}
+    assert not set(found) & {"numba", "xarray", "zarr", "dask", "hydra", "omegaconf", "matplotlib", "scipy", "SALib"}
 
 
 # Anything at all

@@ -16,13 +16,11 @@ from sim.design import (
     ConfigError,
     canonical,
     key_of,
-    levels_of,
-    point_paths,
     points,
-    spaced,
     theories_of,
     theory_of,
 )
+from sim.factors import levels_of, point_paths, spaced
 from sim.schema import MAX_POINTS, POINT_GROUPS, Config, Factor
 
 
@@ -266,6 +264,10 @@ BAD_LEVELS = [
     ({"low": 0, "high": 2, "n": 3}, "level 2.0 of factor 'a': context.trust.mean = 2.0: must be in [0, 1]."),
     ({"low": 0, "high": 1, "n": 3, "scale": "log"}, "scale log needs low and high above 0, got 0 and 1."),
     ({"low": -1, "high": 1, "n": 3, "scale": "log"}, "scale log needs low and high above 0, got -1 and 1."),
+    ({"low": 0, "high": 1}, "design.factors.a.levels.n = null: design=factorial needs the number of levels"),
+    ({"low": 0.5, "high": 2, "scale": "integer"}, "levels: scale integer needs whole low and high, got 0.5 and 2."),
+    ({"low": 0, "high": 1e300, "scale": "integer"}, "scale integer needs whole low and high, got 0 and 1e+300."),
+    ({"low": 0, "high": 1, "n": 3, "scale": "integer"}, "levels.n = 3: there are 2 whole numbers from 0 to 1, not 3; leave n"),
     ({"low": 0.5, "high": 0.5, "n": 3}, "low and high are both 0.5; 3 levels would be one."),
     ({"low": 0.5, "high": 0.5 + 1e-14, "n": 9}, "the level 0.5 appears twice."),
 ]  # fmt: skip
@@ -276,11 +278,9 @@ def test_levels__refused(levels, part):
     refused(designed(a=("context.trust.mean", levels)), part)
 
 
-@pytest.mark.parametrize(
-    ("n", "text"), [(0, "0"), (-1, "-1"), (2.5, "2.5"), (MAX_POINTS + 1, "1000001"), (True, "true"), (None, "null")]
-)
+@pytest.mark.parametrize(("n", "text"), [(0, "0"), (-1, "-1"), (2.5, "2.5"), (MAX_POINTS + 1, "1000001"), (True, "true")])
 def test_levels__number(n, text):
-    said = f"design.factors.a.levels.n = {text}: must be a whole number in [1, 1e6]."
+    said = f"design.factors.a.levels.n = {text}: must be null or a whole number in [1, 1e6]."
     refused(lambda: designed(a=("context.trust.mean", {"low": 0, "high": 1, "n": n})), said)
 
 
@@ -383,6 +383,10 @@ def test_kind__factorial_needs_factors_and_no_rows():
         ([{}], "design.rows[0] = {}: every row gives each of a, b; check a, b."),
         ([{"a": 0.1, "b": 2}, {"a": 0.2, "b": 2}, {"b": 2.0, "a": 0.1}],
          "design.rows[2] = {a: 0.1, b: 2.0}: the same point as design.rows[0]."),
+        ([{"a": 0.1, "b": 2}, {"a": "x", "b": 2}],
+         "design.rows[1]: a = x: design.rows[0] has 0.1; the levels of a factor are all numbers or all names."),
+        ([{"a": {"x": 0.1}, "b": 2}, {"a": {"x": 0.2}, "b": 3}],
+         "design.rows[1]: a = x: the name stands for another value in another row."),
         ([{"a": 0.1, "b": 1}], "level 1 of factor 'b': population.partners = 1: must be a whole number in [2, 32]."),
         ([{"a": [1], "b": 2}], "design.rows[0].a: a level that is no number or word is written {name: value}, got [1]."),
     ],

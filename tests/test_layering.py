@@ -16,7 +16,7 @@ LAYERS = [
     ["fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
     ["rows", "lookup", "cell_tables", "answer_rows", "class_rows"],
     ["start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
-    ["design", "tallies", "moments", "recording", "provenance"],
+    ["factors", "sampling", "table", "overlay", "design", "tallies", "moments", "recording", "provenance"],
     [
         "kernel_parts",
         "pair_tally",
@@ -34,7 +34,7 @@ LAYERS = [
     ["warmup"],
     ["exact", "plan", "precision", "solving", "supply", "store"],
     ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
-    ["collect", "survey", "experiment"],
+    ["collect", "survey", "outlook", "experiment"],
     ["config"],
     ["api", "info", "replay", "run"],
     ["__init__"],
@@ -87,8 +87,8 @@ def test_layering__no_module_is_named_like_a_function_of_the_package():
 
 def test_layering__analysis_reads_datasets_only():
     for path in (SIM.parent / "analysis").rglob("*.py"):
-        # `retrace` makes a dataset, of single alliances.
-        assert imports_of(path) - {"analysis"} <= {"variables", "strategies", "retrace"}, path.name
+        # `retrace` makes a dataset, of single alliances; `sampling` the runs of a saved design.
+        assert imports_of(path) - {"analysis"} <= {"variables", "strategies", "retrace", "sampling"}, path.name
 
 
 def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
