@@ -131,7 +131,7 @@ def crossing(x: np.ndarray, y: np.ndarray, y_se: np.ndarray, level: float = LEVE
     theirs, ``sqrt(u^2 + v^2 + 2 correlation u v)`` with ``u = |d estimate / d y0| se0``, v alike; curvature between
     the points is not in it, nor is the choice between several crossings. Both derivatives have one sign, so that points
     that share random numbers (``random.common``) make it larger, up to ``u + v``. That bound is the default, as a dataset
-    does not hold the correlation; it holds for independent points too, where it is at most 41 % too large.
+    need not hold the correlation; it holds for independent points too, where it is at most 41 % too large.
 
     Parameters
     ----------

@@ -56,6 +56,7 @@ class Arguments:
     form : which kernel, one of `sim.recording.FORMS`.
     point : record of dtype `sim.kernel_parts.POINT`.  mix : float64[partners, 4], cumulated mix of first strategies.
     recorded : int64[periods + 1], row of each period or -1.  want : bool, what is recorded.  rows : recorded periods.
+    batches : int64[quantities], see `sim.variables.Layout.batches`.
     layout : order of the tally columns.
     """
 
@@ -64,6 +65,7 @@ class Arguments:
     mix: np.ndarray
     recorded: np.ndarray
     want: np.ndarray
+    batches: np.ndarray
     rows: int
     layout: Layout
     tables: Tables | None
@@ -91,6 +93,7 @@ def arguments_of(point: Point, config: Config, grid: np.ndarray, force_full: boo
         mix=_cumulated_mix(p, full),
         recorded=recorded,
         want=np.array([name in names for name in kernel_parts.WANTED]),
+        batches=np.array(layout.batches, np.int64),
         rows=len(grid),
         layout=layout,
         tables=None if full else _tables(p),

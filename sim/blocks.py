@@ -72,7 +72,7 @@ def _run(a: Arguments, first: int, count: int, trace: Trace, by_period: np.ndarr
         partners = int(a.point["partners"])
         simulate_base = simulate_pairs if partners == 2 else simulate
         simulate_base(
-            a.point[()], np.uint64(first), count, a.mix, t.cells, t.reals, a.recorded, a.want,
+            a.point[()], np.uint64(first), count, a.mix, t.cells, t.reals, a.recorded, a.want, a.batches,
             work_for(partners, count, a.rows, len(a.layout.period)), by_period[0], by_point[0],
         )  # fmt: skip
     else:
@@ -82,8 +82,8 @@ def _run(a: Arguments, first: int, count: int, trace: Trace, by_period: np.ndarr
             int(a.point["partners"]), int(a.point["coupling"]) == SPECIFIC, f.theories.initial.size, len(a.layout.period)
         )
         simulate_full(
-            a.point[()], np.uint64(first), count, a.mix, f.starts, f.theories, f.phases, a.recorded, a.want, f.extra,
-            a.layout.slots, work, by_period[0], by_point[0], trace,
+            a.point[()], np.uint64(first), count, a.mix, f.starts, f.theories, f.phases, a.recorded, a.want, a.batches,
+            f.extra, a.layout.slots, work, by_period[0], by_point[0], trace,
         )  # fmt: skip
     # The sums of one call stay below 2^63.
     return Tallies(by_period.view(np.uint64), by_point.view(np.uint64), count)

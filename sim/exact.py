@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 #: More states are refused: a matrix of this many rows takes 12 MB, and one is held for each proposition.
 MAX_STATES = 1200
 #: Recorded by the simulator, but no function of the lumped chain: it needs one partner's whole history.
-OMITTED = ("cumulative_learning_hist",)
+OMITTED = ("cumulative_learning_hist", "batch_mean")
 _CODES, _DRAWS = len(STRATEGIES), 2.0**24
 _RATES = ("trust_gain", "trust_loss", "suspicion", "prior_gain", "prior_loss", "stakes_rate")
 _DISTRIBUTED = (*(f"context.{factor}" for factor in DRIVERS), "ability.absorptive", "ability.communicative")
@@ -343,5 +343,5 @@ def solve(point: Point, config: Config, theory: Theory | None = None) -> xr.Data
         if v.error:
             data[f"{name}_se"] = (dims_of(name), 0.0 * deviation[None], attributes_of(f"{name}_se"))
     return xr.Dataset(data, coords=coordinates([point], grid, labels([theory]), (), config)).drop_dims(
-        "bin", errors="ignore"
+        ["bin", "quantity", "batch"], errors="ignore"
     )

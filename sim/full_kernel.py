@@ -36,13 +36,13 @@ def unit_words(product: Any, high: Any, period: Any, purpose: Any, point: Any, d
 @kernel
 def simulate_full(
     point: Any, first: Any, count: Any, mix: Any, starts: Any, theories: Any, phases: Any,
-    recorded: Any, want: Any, extra: Any, slots: Any, work: Any, by_period: Any, by_point: Any, trace: Any,
+    recorded: Any, want: Any, batches: Any, extra: Any, slots: Any, work: Any, by_period: Any, by_point: Any, trace: Any,
 ) -> None:  # fmt: skip
     """Simulate alliances ``first`` to ``first + count`` of a point and add them to its tallies.
 
     Parameters
     ----------
-    point, first, count, mix, recorded, want, by_period, by_point : as of `sim.kernel.simulate`.
+    point, first, count, mix, recorded, want, batches, by_period, by_point : as of `sim.kernel.simulate`.
     starts, theories, phases, trace : see `sim.full_state`.  extra : int64[len(sim.full_tallies.EXTRA)].
     slots : theories that have columns of their own in the layout of the run.
     work : `sim.full_rows.new_work`, used up.
@@ -161,6 +161,8 @@ def simulate_full(
                 rows.divide_row(transfer_sum, partners)
                 rows.divide_row(creation_sum, partners)
                 rows.divide_row(learning_sum, partners)
+                if t == point.periods:
+                    base.tally_last(batches, product, learning_sum, lanes, by_point)
                 if phased or (row >= 0 and want[base.W_INEQUITY]):
                     rows.fill(differences, eq.ZERO)
                     rows.fill(totals, eq.ZERO)
@@ -328,8 +330,8 @@ def simulate_full(
         for i in range(n):
             rows.take_over(r.booked[i], cumulated[i])
         tally.totals(
-            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], 0, lanes, cumulated, ended, alive, cause, work.bins,
-            by_point,
+            point, want[base.W_CUMULATIVE], want[base.W_HISTOGRAM], batches, 0, lanes, product, cumulated, ended, alive,
+            cause, work.bins, by_point,
         )  # fmt: skip
 
     if want[base.W_RESPONSE]:

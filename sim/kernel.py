@@ -65,8 +65,8 @@ from sim.waves import PRIOR, STAKES_DOWN, STAKES_UP, TRUST_DOWN, TRUST_UP, pair_
 
 @kernel
 def simulate(
-    point: Any, first: Any, count: Any, mix: Any, cells: Any, reals: Any, recorded: Any, want: Any, work: Any,
-    by_period: Any, by_point: Any,
+    point: Any, first: Any, count: Any, mix: Any, cells: Any, reals: Any, recorded: Any, want: Any, batches: Any,
+    work: Any, by_period: Any, by_point: Any,
 ) -> None:  # fmt: skip
     """Simulate alliances ``first`` to ``first + count`` of a point and add them to its tallies.
 
@@ -77,14 +77,15 @@ def simulate(
     mix : float64[partners, 4], cumulated mix of first strategies.
     cells, reals : the response theory, see `sim.answer_rows.fill_answers`.
     recorded : int64[periods + 1], row of `by_period` for each period or -1.
-    want : bool[len(WANTED)], what is recorded.
+    want : bool[len(WANTED)], what is recorded.  batches : int64[4], see `sim.variables.Layout.batches`.
     work : `sim.base_state.work_for` so many partners and recorded periods; used up.
     by_period : int64[rows, PERIOD_COLUMNS, 2], by_point : int64[POINT_COLUMNS, 2] : sums and sums of squares, added to.
     """
     s, r, tables, gone = work.state, work.rows, work.tables, work.gone
     parts.fill_tables(point, cells, reals, tables)
     n = point.partners
-    to_date, misses = want[W_CUMULATIVE] or want[W_HISTOGRAM], point.misperception > eq.ZERO
+    to_date = want[W_CUMULATIVE] or want[W_HISTOGRAM] or batches[tally.B_CUMULATIVE] >= 0
+    misses = point.misperception > eq.ZERO
     dynamic, grouped = point.dynamic != 0, ct.exact(tables.outcomes)
     # All alliances in one context that does not move: what empowers is worked out once a period.
     alike = not dynamic and point.aware == eq.ZERO
@@ -124,6 +125,8 @@ def simulate(
                                 tables.outcomes, tables.outcome_bits, r.received, r.sums, r.inequity, r.cell, r.found,
                                 r.found_reals, r.scratch, by_period[max(row, 0)],
                             )  # fmt: skip
+                        if t == point.periods:
+                            parts.tally_last(batches, product, r.sums[2], lanes, by_point)
                         if to_date and t % SHORT == 0:
                             for i in range(n):
                                 rows.take_over(s.learned[k, i], s.cumulated[k, i])
@@ -200,8 +203,8 @@ def simulate(
                         tally_states(want, n, living, lanes, packed, context, r.scratch, work.states)
                         waves.add_states(YES, work.states, t, recorded, gone.states)
                         waves.close(
-                            point, want, YES, lanes, s.learned[k], s.cumulated[k], s.ended[k], alive, s.exited, work.bins,
-                            by_point,
+                            point, want, batches, YES, lanes, product, s.learned[k], s.cumulated[k], s.ended[k], alive,
+                            s.exited, work.bins, by_point,
                         )  # fmt: skip
                         s.lanes[k] = 0
             if waves.fits(chunks, s.lanes, s.living):
@@ -212,15 +215,15 @@ def simulate(
                     if sign == YES:
                         for k in range(chunks):
                             waves.close(
-                                point, want, NO, s.lanes[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k],
-                                s.exited, work.bins, by_point,
+                                point, want, batches, NO, s.lanes[k], s.product[k], s.learned[k], s.cumulated[k],
+                                s.ended[k], s.alive[k], s.exited, work.bins, by_point,
                             )  # fmt: skip
                         chunks = waves.gather(last % 2, chunks, s)
             before = last
         for k in range(chunks):
             waves.close(
-                point, want, YES, s.lanes[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k], s.exited, work.bins,
-                by_point,
+                point, want, batches, YES, s.lanes[k], s.product[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k],
+                s.exited, work.bins, by_point,
             )  # fmt: skip
 
     waves.add_gone(recorded, gone.states, by_period)

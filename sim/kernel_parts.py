@@ -10,6 +10,7 @@ from sim import answer_rows, cell_tables, rng, rows
 from sim import equations as eq
 from sim import tally_rows as tally
 from sim.jit import step
+from sim.variables import BATCHES
 
 #: At most this many alliances in a call, so that sums of squares stay within 64 bits.
 MAX_ALLIANCES = 2**16
@@ -149,6 +150,14 @@ def tally_orientation(point: Any, want: Any, recorded: Any, count: Any, by_perio
             k = np.int64(eq.fixed_point(eq.orientation_at(point.orientation, np.float32(t), point.horizon, point.window)))
             by_period[recorded[t], tally.MEAN_ORIENTATION, tally.SUM] += count * k
             by_period[recorded[t], tally.MEAN_ORIENTATION, tally.SQUARE] += count * k * k
+
+
+@step
+def tally_last(batches: Any, product: Any, learning_mean: Any, lanes: Any, by_point: Any) -> None:
+    """Tally by batch what the last period brought."""
+    first = batches[tally.B_LEARNING]
+    if first >= 0:
+        tally.batch_real(product, learning_mean, lanes, by_point[first : first + BATCHES])
 
 
 @step

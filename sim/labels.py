@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim.design import Point, mixes, theories_of
-from sim.recording import layout_of, own_periods, period_grid, recorded_names
+from sim.recording import batched, layout_of, own_periods, period_grid, recorded_names
 from sim.schema import Config
 from sim.tallies import Sums, Tallies, stacked
 from sim.theory_tables import labels, response_labels
-from sim.variables import BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, Layout, number_dims
+from sim.variables import BATCHES, BIN_LEFT, BY_NAME, COORDS, DIMS, FIXED, NUMBERS, Layout, number_dims
 
 if TYPE_CHECKING:
     import xarray as xr
@@ -38,7 +38,7 @@ SCALES = ("fixed", "one", "partners", "units", "pairs")
 def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
     """What `sim.moments.table` is told of each column: int64 kind, number, scale, start and width."""
     told = []
-    for c, (name, _) in enumerate(layout.period if by_period else layout.point):
+    for c, (name, label) in enumerate(layout.period if by_period else layout.point):
         if name in NUMBERS:
             told.append((STATE, -1, SCALES.index("one"), c, 1))
             continue
@@ -48,7 +48,8 @@ def _columns(layout: Layout, by_period: bool) -> tuple[np.ndarray, ...]:
             counts = layout.columns_of(v.number)[1]
             number = counts.start + (c - where.start if counts.stop - counts.start > 1 else 0)
         kind = (OUTCOME if v.kind == "outcome" else STATE) + (PHASED if v.when == "phases" else 0)
-        told.append((kind, number, SCALES.index(v.scale), where.start, where.stop - where.start))
+        scale = BY_NAME[label.partition("|")[0]].scale if name == "batch_mean" else v.scale
+        told.append((kind, number, SCALES.index(scale), where.start, where.stop - where.start))
     return tuple(np.ascontiguousarray(column) for column in np.array(told, np.int64).reshape(-1, 5).T)
 
 
@@ -113,6 +114,9 @@ def values_of(
         if name == "response_count":
             values[name] = _responses(points, sums.point[:, :, columns], sums.alliances, propositions)
             continue
+        if name == "batch_mean":
+            values[name] = _by_batch(by_run(columns)[0][:, 0], sums.alliances)
+            continue
         for key, array in zip((name, f"{name}_se"), (by_period if is_by_period else by_run)(columns), strict=True):
             values[key] = _shaped(array if is_by_period else array[:, 0], v.dims, points, theories)
         if v.number is not None:
@@ -170,6 +174,13 @@ def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray,
     return np.asarray(counts / alliances[:, None])
 
 
+def _by_batch(parts: np.ndarray, alliances: np.ndarray) -> np.ndarray:
+    """Means of batches, (points, quantities, BATCHES), from their parts of a point's mean; NaN where one is empty."""
+    number = alliances[:, None] // BATCHES + (np.arange(BATCHES) < alliances[:, None] % BATCHES)
+    weight = np.divide(alliances[:, None], number, out=np.full(number.shape, np.nan), where=number > 0)
+    return np.asarray(parts.reshape(len(parts), -1, BATCHES) * weight[:, None, :])
+
+
 def attributes_of(name: str) -> dict[str, str]:
     """units, long_name, description and source of a variable, coordinate or count."""
     if name in BY_NAME:
@@ -210,6 +221,7 @@ def coordinates(
         "period": grid,
         "proposition": propositions,
         "theory": theories,
+        "quantity": batched(config),
     }
     for dim, labels_ in fixed.items():
         if dim in used:

@@ -22,16 +22,18 @@ from sim.waves import PRIOR, STAKES_DOWN, STAKES_UP, TRUST_DOWN, TRUST_UP
 
 @kernel
 def simulate_pairs(
-    point: Any, first: Any, count: Any, mix: Any, cells: Any, reals: Any, recorded: Any, want: Any, work: Any,
-    by_period: Any, by_point: Any,
+    point: Any, first: Any, count: Any, mix: Any, cells: Any, reals: Any, recorded: Any, want: Any, batches: Any,
+    work: Any, by_period: Any, by_point: Any,
 ) -> None:  # fmt: skip
     """Simulate alliances ``first`` to ``first + count`` of a point and add them to its tallies: as `sim.kernel.simulate`."""
     s, r, tables, counts, gone = work.state, work.rows, work.tables, work.counts, work.gone
     parts.fill_tables(point, cells, reals, tables)
+    pair_tally.fill_values(point, tables.outcomes, counts.values)
     # Two who avoid have dissolved.
     for row in range(cell_tables.MOVES):
         tables.moves[row, 0] = eq.ZERO
-    to_date, misses = want[W_CUMULATIVE] or want[W_HISTOGRAM], point.misperception > eq.ZERO
+    to_date = want[W_CUMULATIVE] or want[W_HISTOGRAM] or batches[tally.B_CUMULATIVE] >= 0
+    misses = point.misperception > eq.ZERO
     dynamic = point.dynamic != 0
     # All alliances in one context that does not move: what empowers is worked out once a period.
     alike = not dynamic and point.aware == eq.ZERO
@@ -68,6 +70,8 @@ def simulate_pairs(
                         # 1 outcomes, from the values at the end of t - 1, and 2 context.
                         rows.pair_cell(strategy[0], strategy[1], r.cell[0])
                         rows.pair_cell(strategy[1], strategy[0], r.cell[1])
+                        if t == point.periods:
+                            pair_tally.tally_last(batches, product, r.cell[0], lanes, counts.values, by_point)
                         if to_date:
                             look_up(tables.learned, r.cell[0], r.found)
                             rows.book_pair(r.found, learned[0], learned[1])
@@ -147,18 +151,9 @@ def simulate_pairs(
                         waves.add_states(YES, work.states, t, recorded, gone.states)
                         waves.note_gone(lanes, t, recorded, gone.number)
                         waves.close(
-                            point,
-                            want,
-                            YES,
-                            lanes,
-                            learned,
-                            s.cumulated[k],
-                            s.ended[k],
-                            alive,
-                            s.exited,
-                            work.bins,
-                            by_point,
-                        )
+                            point, want, batches, YES, lanes, product, learned, s.cumulated[k], s.ended[k], alive, s.exited,
+                            work.bins, by_point,
+                        )  # fmt: skip
                         s.lanes[k] = 0
             if waves.fits(chunks, s.lanes, s.living):
                 for sign in (YES, LESS):
@@ -169,8 +164,8 @@ def simulate_pairs(
                     if sign == YES:
                         for k in range(chunks):
                             waves.close(
-                                point, want, NO, s.lanes[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k],
-                                s.exited, work.bins, by_point,
+                                point, want, batches, NO, s.lanes[k], s.product[k], s.learned[k], s.cumulated[k],
+                                s.ended[k], s.alive[k], s.exited, work.bins, by_point,
                             )  # fmt: skip
                         chunks = waves.gather(last % 2, chunks, s)
             before = last
@@ -180,14 +175,14 @@ def simulate_pairs(
             rows.pair_cell(strategy[0], strategy[1], r.cell[0])
             pair_tally.count_last(r.cell[0], s.lanes[k], counts.ends[recorded[point.periods]])
             waves.close(
-                point, want, YES, s.lanes[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k], s.exited, work.bins,
-                by_point,
+                point, want, batches, YES, s.lanes[k], s.product[k], s.learned[k], s.cumulated[k], s.ended[k], s.alive[k],
+                s.exited, work.bins, by_point,
             )  # fmt: skip
 
     waves.add_gone(recorded, gone.states, by_period)
     pair_tally.add_gone(recorded, gone.number, counts.ends)
     parts.tally_orientation(point, want, recorded, count, by_period)
-    pair_tally.tally_cells(point, want, tables.outcomes, counts.starts, counts.ends, counts.values, by_period)
+    pair_tally.tally_cells(want, tables.outcomes, counts.starts, counts.ends, counts.values, by_period)
     if want[W_RESPONSE]:
         pair_tally.tally_answers(counts.decisions, by_point)
         answer_rows.close_codes(counts.responses, by_point[tally.RESPONSES :, tally.SUM])

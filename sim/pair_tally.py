@@ -19,6 +19,7 @@ from sim.answer_rows import RESPONSE_CODES, SKIPPED
 from sim.jit import row_loop, step
 from sim.lookup import SLOTS
 from sim.strategies import REGIMES, regime_of
+from sim.variables import BATCHES
 
 CELLS = 25
 #: Regime of each cell.
@@ -31,6 +32,7 @@ NOTHING_DONE = np.uint32(int(SKIPPED) * (32 + 128))
 PARTS = 4
 #: Outcomes that follow from a cell: which of `sim.kernel_parts.WANTED`, and their columns.
 OUTCOMES = (base.W_TRANSFER, base.W_CREATION, base.W_LEARNING, base.W_EFFICIENCY, base.W_INEQUITY)
+LEARNING = OUTCOMES.index(base.W_LEARNING)
 OUTCOME_COLUMNS = (tally.TRANSFER, tally.CREATION, tally.LEARNING, tally.EFFICIENCY, tally.INEQUITY)
 
 
@@ -40,7 +42,7 @@ class Counts(NamedTuple):
     joint : uint32[PARTS, JOINT], since they were closed last.  before : uint32[SLOTS], cells in them a period ago.
     decisions : int64[JOINT], closed.  starts, ends : int64[recorded, SLOTS], cells at the start and end of a period.
     responses : int64[PARTS, RESPONSE_CODES], where partners are counted one by one.
-    values : int64[len(OUTCOMES), 25], fixed-point outcomes by cell; overwritten.
+    values : int64[len(OUTCOMES), 25], fixed-point outcomes of an alliance by cell; overwritten.
     """
 
     joint: Any
@@ -129,11 +131,8 @@ def add_gone(recorded: Any, gone: Any, ends: Any) -> None:
 
 
 @step
-def tally_cells(point: Any, want: Any, tables: Any, outcomes: Any, states: Any, values: Any, by_period: Any) -> None:
-    """What recorded periods' cells say: `outcomes` by cell at a period's start, `states` at its end; int64[rows, SLOTS].
-
-    `tables` as `sim.cell_tables.fill_outcomes` fills them.
-    """
+def fill_values(point: Any, tables: Any, values: Any) -> None:
+    """Fill `Counts.values`; `tables` as `sim.cell_tables.fill_outcomes` fills them."""
     most = eq.most_learning(point.creation, point.mutuality)
     for cell in range(CELLS):
         learning = eq.per_partner((tables[0, cell] + tables[1, cell]) + (tables[2, cell] + tables[3, cell]), eq.TWO)
@@ -142,6 +141,28 @@ def tally_cells(point: Any, want: Any, tables: Any, outcomes: Any, states: Any, 
         values[2, cell] = eq.fixed_point(learning)
         values[3, cell] = eq.fixed_point(eq.efficiency(learning, most))
         values[4, cell] = eq.fixed_point(eq.inequity(tables[4, cell], tables[5, cell]))
+
+
+@row_loop
+def _learning_by_batch(product: Any, cell: Any, lanes: Any, learning: Any, out: Any) -> None:
+    for lane in range(lanes):
+        out[tally.batch_of(product[lane]), tally.SUM] += learning[np.int64(cell[lane])]
+
+
+@step
+def tally_last(batches: Any, product: Any, cell: Any, lanes: Any, values: Any, by_point: Any) -> None:
+    """Tally by batch what the last period brings; `cell` at its start."""
+    first = batches[tally.B_LEARNING]
+    if first >= 0:
+        _learning_by_batch(product, cell, lanes, values[LEARNING], by_point[first : first + BATCHES])
+
+
+@step
+def tally_cells(want: Any, tables: Any, outcomes: Any, states: Any, values: Any, by_period: Any) -> None:
+    """What recorded periods' cells say: `outcomes` by cell at a period's start, `states` at its end; int64[rows, SLOTS].
+
+    `tables` and `values` as of `fill_values`.
+    """
     for row in range(by_period.shape[0]):
         out = by_period[row]
         for cell in range(CELLS):

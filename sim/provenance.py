@@ -87,6 +87,7 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
     flat["output.every"] = config.output.every
     recorded = config.output.variables
     flat["output.variables"] = recorded if recorded == "all" else sorted(recorded)
+    flat["output.batches"] = sorted(config.output.batches)
     flat["stream_version"] = STREAM_VERSION
     if not any("response.theory_mix" in paths for paths in _paths(config)):
         mix = config.response.theory_mix

@@ -11,7 +11,7 @@ import numpy as np
 from sim.design import Point
 from sim.parameters import Parameters
 from sim.schema import Config, Spacing
-from sim.variables import PERIOD_COLUMNS, VARIABLES, Layout, layout
+from sim.variables import PERIOD_COLUMNS, QUANTITIES, VARIABLES, Layout, layout
 
 #: Kernels, and about how many seconds each takes to compile: the base model of two partners, of more, every mechanism.
 FORMS = {"pair": 12, "group": 14, "full": 30}
@@ -39,6 +39,12 @@ def recorded_names(config: Config) -> tuple[str, ...]:
     wanted = (given,) if isinstance(given, str) else given
     on = {"always": True, "race": has_race(config), "phases": has_phases(config), "request": False}
     return tuple(v.name for v in VARIABLES if (on[v.when] and "all" in wanted) or v.name in wanted)
+
+
+def batched(config: Config) -> tuple[str, ...]:
+    """Quantities that are kept by batch, in the order of `sim.variables.QUANTITIES`."""
+    kept = config.output.batches if "batch_mean" in recorded_names(config) else ()
+    return tuple(name for name in QUANTITIES if name in kept)
 
 
 def has_race(config: Config) -> bool:
@@ -98,7 +104,7 @@ def layout_of(config: Config) -> Layout:
     """Order of the tally columns of a run."""
     extras = {v.name for v in VARIABLES if v.when != "always"} & set(recorded_names(config))
     sizes = [len(mix) if isinstance(mix, Mapping) else 1 for mix in (config.response.theory_mix, *_mixes(config))]
-    return layout(frozenset(extras), max(sizes))
+    return layout(frozenset(extras), max(sizes), batched(config))
 
 
 def _factor_paths(config: Config) -> Iterator[str]:

@@ -15,7 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from sim.fields import Allowed, Group, Whole, form, one_or_several, refuse, sequence
 from sim.parameters import POINT_GROUPS as POINT_GROUPS
 from sim.parameters import Parameters as Parameters
-from sim.variables import BY_NAME, VARIABLES
+from sim.variables import BY_NAME, QUANTITIES, VARIABLES
 
 #: Most levels of a factor, values of a list function, and points of a design.
 MAX_POINTS = 10**6
@@ -31,11 +31,20 @@ def _finite(value: Any) -> Any:
 
 
 def _recorded(value: Any) -> Any:
+    return _named(value, ("all", *BY_NAME), "is no variable; {}known are")
+
+
+def _batched(value: Any) -> Any:
+    return _named(value, QUANTITIES, "is not kept by batch; {}these can be:")
+
+
+def _named(value: Any, known: tuple[str, ...], refusal: str) -> Any:
+    """A list of names is of known ones, each once; `refusal` has room for a hint."""
     for k, name in enumerate(value):
-        if name not in BY_NAME and name != "all":
-            near = difflib.get_close_matches(name, BY_NAME, 1)
+        if name not in known:
+            near = difflib.get_close_matches(name, known, 1)
             hint = f"did you mean {near[0]}? " if near else ""
-            raise refuse(f"{name!r} is no variable; {hint}known are all, {', '.join(BY_NAME)}")
+            raise refuse(f"{name!r} {refusal.format(hint)} {', '.join(known)}")
         if name in value[:k]:
             raise refuse(f"{name!r} appears twice")
     return value
@@ -168,6 +177,13 @@ class Output(Group):
         BeforeValidator(sequence),
         Allowed("all, or a list of variables"),
     ] = Field(description="what is recorded; [all, learning_by_pair, learning_by_theory] adds what is on request alone")
+    batches: Annotated[
+        tuple[str, ...],
+        Field(min_length=1, description="what is kept by batch, for paired errors of contrasts between points"),
+        AfterValidator(_batched),
+        BeforeValidator(sequence),
+        Allowed(f"a list of {', '.join(QUANTITIES)}"),
+    ]
     report: bool = Field(description="write a figure (PNG) and a table (CSV) beside the store")
 
 

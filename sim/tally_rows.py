@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from sim import equations as eq
-from sim import rows
+from sim import rng, rows
 from sim.jit import formula, row_loop, step
 from sim.rows import LANES
 from sim.strategies import REGIME_PAIRS, REGIMES
-from sim.variables import BINS, FIXED, PERIOD_COLUMNS, POINT_COLUMNS, columns_of
+from sim.variables import BATCHES, BINS, FIXED, PERIOD_COLUMNS, POINT_COLUMNS, QUANTITIES, columns_of
 
 _column = {name: columns_of(name)[1].start for name, _ in (*PERIOD_COLUMNS, *POINT_COLUMNS)}
 STRATEGY_SHARE = _column["strategy_share"]
@@ -45,6 +45,11 @@ REGIME_FIRST = np.array([a for a, _ in REGIME_PAIRS.values()], np.uint32)
 REGIME_SECOND = np.array([b for _, b in REGIME_PAIRS.values()], np.uint32)
 FIXED_FLOAT = np.float64(FIXED)
 SUM, SQUARE = 0, 1
+#: Quantities by batch, in the order of the kernels' `batches`.
+B_SURVIVAL, B_CUMULATIVE, B_LEARNING, B_TIME = range(len(QUANTITIES))
+BATCH_MASK = np.uint64(BATCHES - 1)
+#: Undoes, modulo the number of batches, the multiplication in `sim.rng.first_product`.
+INVERSE = np.uint64(pow(int(rng.MULTIPLIER_0), -1, BATCHES))
 
 
 @formula
@@ -200,22 +205,42 @@ def bin_of(cumulated: Any, most: Any) -> Any:
     return b if b < BINS else BINS - 1
 
 
+@formula
+def batch_of(product: Any) -> Any:
+    """Batch of an alliance, its number modulo `BATCHES`, from its `sim.rng.first_product`: lanes move, that stays."""
+    return np.int64(np.uint64(product * INVERSE) & BATCH_MASK)
+
+
+@row_loop
+def batch_real(product: Any, row: Any, lanes: Any, out: Any) -> None:
+    """A row of reals, as fixed-point integers, by batch; `out` : int64[BATCHES, 2]."""
+    for lane in range(lanes):
+        out[batch_of(product[lane]), SUM] += np.int64(eq.fixed_point(row[lane]))
+
+
 @step
 def totals(
-    point: Any, want_mean: Any, want_bins: Any, begin: Any, end: Any, cumulated: Any, ended: Any, alive: Any, exited: Any,
-    bins: Any, out: Any,
+    point: Any, want_mean: Any, want_bins: Any, batches: Any, begin: Any, end: Any, product: Any, cumulated: Any, ended: Any,
+    alive: Any, exited: Any, bins: Any, out: Any,
 ) -> None:  # fmt: skip
-    """Close lanes `begin` to `end`: learning over the run, its histogram, time and cause of dissolution; `bins` is 0."""
+    """Close lanes `begin` to `end`: learning over the run, its histogram, time and cause of dissolution; `bins` is 0.
+
+    What is kept by batch of survival, cumulative learning and time of dissolution comes with them.
+    """
     partners, periods = point.partners, point.periods
     most = np.float64(periods) * FIXED_FLOAT * (1.0 + 2.0 * np.float64(point.creation) * np.float64(point.mutuality))
     for lane in range(begin, end):
-        if want_mean:
+        batch = batch_of(product[lane])
+        if want_mean or batches[B_CUMULATIVE] >= 0:
             sums = np.int64(0)
             for i in range(partners):
                 sums += cumulated[i, lane]
             k = np.int64(np.rint(np.float64(sums) / np.float64(partners * periods)))
-            out[CUMULATIVE_LEARNING, SUM] += k
-            out[CUMULATIVE_LEARNING, SQUARE] += k * k
+            if want_mean:
+                out[CUMULATIVE_LEARNING, SUM] += k
+                out[CUMULATIVE_LEARNING, SQUARE] += k * k
+            if batches[B_CUMULATIVE] >= 0:
+                out[batches[B_CUMULATIVE] + batch, SUM] += k
         if want_bins:
             for i in range(partners):
                 b = bin_of(cumulated[i, lane], most)
@@ -228,6 +253,10 @@ def totals(
         when = np.int64(ended[lane])
         out[DISSOLUTION_TIME, SUM] += when
         out[DISSOLUTION_TIME, SQUARE] += when * when
+        if batches[B_TIME] >= 0:
+            out[batches[B_TIME] + batch, SUM] += when
+        if batches[B_SURVIVAL] >= 0:
+            out[batches[B_SURVIVAL] + batch, SUM] += np.int64(alive[lane])
         if alive[lane] == rows.ZERO:
             cause = DISSOLUTION_CAUSE + np.int64(exited[lane])
             out[cause, SUM] += 1

@@ -2,7 +2,7 @@
 
 The kernel's tally columns, the store's template, the attributes of a dataset and the table in the docs all come from
 here. A tally column holds two integers, the sum over alliances and the sum of squares; a `Layout` gives their order.
-Columns of variables that not every run records, and of further theories in a mix, come after all others.
+Columns of variables that not every run records, of further theories in a mix, and of batches come after all others.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ BINS = 50
 BIN_LEFT = tuple(k / BINS for k in range(BINS))
 BIN_CENTRE = tuple((k + 0.5) / BINS for k in range(BINS))
 BRANCHES = ("empowered", "barrier", "kept")
+#: Alliance number k belongs to batch k mod 32, whoever simulates it: batches of two points hold the same alliances.
+BATCHES = 32
+#: What may be kept by batch.
+QUANTITIES = ("survival", "cumulative_learning", "learning", "dissolution_time")
 
 #: Numbers the layout of the draws, which `sim.rng` documents; results change for a seed only when this does.
 STREAM_VERSION = 1
@@ -38,7 +42,8 @@ class Variable:
     ----------
     name, dims, units, long_name, description, source : as they appear in the dataset, `dims` without ``point``.
     scale : what one alliance's tallied value is divided by: ``fixed`` (2^20), ``partners`` (N), ``units`` (what holds a
-        strategy: N partners, or N (N-1) ordered pairs with partner_specific), ``pairs`` (N (N-1)/2) or ``one``.
+        strategy: N partners, or N (N-1) ordered pairs with partner_specific), ``pairs`` (N (N-1)/2) or ``one``; means of
+        batches: by that of the quantity.
     kind : ``state`` (holds from period 0), ``outcome`` (of a period; NaN at period 0) or ``total`` (of a whole run).
     error : whether a standard error ``<name>_se`` goes with it.
     number : name of the variable that counts the contributing alliances, where these are not all.
@@ -115,6 +120,10 @@ VARIABLES: tuple[Variable, ...] = (
     Variable("response_count", ("proposition",), "responses per alliance", "responses by proposition",
              "Reconsidered responses per alliance, by the proposition that decided them.",
              "Larsson et al. 1998, Propositions 1 to 9", "one", "total", error=False),
+    Variable("batch_mean", ("quantity", "batch"), "that of the quantity", "mean of a batch of alliances",
+             "Mean over the alliances whose number is the batch modulo 32, of survival and learning at the last period, of "
+             "cumulative_learning or dissolution_time: for paired errors of contrasts between points.",
+             "Law & Kelton 2000, ch. 11", "that of the quantity", "total", error=False),
     Variable("unlearnt", ("period",), "1", "knowledge left to learn",
              "Mean over ordered pairs of the part of the other's knowledge not yet internalised, at the end of the period.",
              "Hamel, in Larsson et al. 1998, p. 292", "fixed", "state", when="race"),
@@ -161,6 +170,8 @@ DIMS: dict[str, str] = {
     "theory": "response theory, as named in response.theory_mix",
     "own": "strategy of the partner that learns",
     "counterpart": "strategy of the partner it learns from",
+    "quantity": "what the mean of a batch is of",
+    "batch": "number of an alliance modulo 32",
 }
 
 COORDS: dict[str, tuple[object, ...]] = {
@@ -173,6 +184,8 @@ COORDS: dict[str, tuple[object, ...]] = {
     "dimension": DIMENSIONS,
     "own": STRATEGIES,
     "counterpart": STRATEGIES,
+    "quantity": QUANTITIES,
+    "batch": tuple(range(BATCHES)),
 }
 
 #: Names a factor's label may not take.
@@ -230,18 +243,27 @@ class Layout:
                 return by_period, slice(where[0], where[-1] + 1)
         raise KeyError(name)
 
+    @functools.cached_property
+    def batches(self) -> tuple[int, ...]:
+        """First of the 32 columns of each of `QUANTITIES` by batch, -1 where it is not kept."""
+        return tuple(
+            next((k for k, column in enumerate(self.point) if column == ("batch_mean", f"{name}|0")), -1)
+            for name in QUANTITIES
+        )
+
 
 @functools.cache
-def layout(extras: frozenset[str] = frozenset(), slots: int = 1) -> Layout:
+def layout(extras: frozenset[str] = frozenset(), slots: int = 1, batched: tuple[str, ...] = ()) -> Layout:
     """The layout of a run.
 
     Parameters
     ----------
     extras : recorded variables that are not recorded always.  slots : most theories in the mix of a point.
+    batched : those of `QUANTITIES` that are kept by batch.
     """
     period: list[tuple[str, str]] = []
     point: list[tuple[str, str]] = []
-    usual = [v for v in VARIABLES if v.when == "always"]
+    usual = [v for v in VARIABLES if v.when == "always" and v.name != "batch_mean"]
     for v in usual:
         target = point if v.kind == "total" else period
         target += [(v.name, label) for label in (_responses(0) if v.name == "response_count" else _labels(v.dims, 1))]
@@ -252,10 +274,11 @@ def layout(extras: frozenset[str] = frozenset(), slots: int = 1) -> Layout:
             if v.number:
                 period += [(v.number, label) for label in _labels(number_dims(v.number), slots)]
     point += [("response_count", label) for slot in range(1, slots) for label in _responses(slot)]
+    point += [("batch_mean", f"{name}|{batch}") for name in batched for batch in range(BATCHES)]
     return Layout(tuple(period), tuple(point), slots)
 
 
-#: Columns of a run that records nothing but what is recorded always.
+#: Columns of a run that records nothing but what is recorded always, and nothing by batch.
 PERIOD_COLUMNS = layout().period
 POINT_COLUMNS = layout().point
 

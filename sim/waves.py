@@ -143,17 +143,24 @@ def tally_context(want: Any, context: Any, lanes: Any, scratch: Any, out: Any) -
 
 @step
 def close(
-    point: Any, want: Any, all_of_them: Any, lanes: Any, learned: Any, cumulated: Any, ended: Any, alive: Any, exited: Any,
-    bins: Any, by_point: Any,
+    point: Any, want: Any, batches: Any, all_of_them: Any, lanes: Any, product: Any, learned: Any, cumulated: Any,
+    ended: Any, alive: Any, exited: Any, bins: Any, by_point: Any,
 ) -> None:  # fmt: skip
     """Tally the totals over the run of a chunk's alliances: of all, or of those that have dissolved."""
     for i in range(point.partners):
         rows.take_over(learned[i], cumulated[i])
-    for lane in range(lanes):
-        if all_of_them == YES or alive[lane] == rows.ZERO:
+    # Neighbours together: a call takes as long as what it does for an alliance.
+    begin = NO
+    while begin < lanes:
+        end = begin
+        while end < lanes and (all_of_them == YES or alive[end] == rows.ZERO):
+            end += 1
+        if begin < end:
             tally.totals(
-                point, want[W_CUMULATIVE], want[W_HISTOGRAM], lane, lane + 1, cumulated, ended, alive, exited, bins, by_point
-            )
+                point, want[W_CUMULATIVE], want[W_HISTOGRAM], batches, begin, end, product, cumulated, ended, alive, exited,
+                bins, by_point,
+            )  # fmt: skip
+        begin = end + 1
 
 
 @step

@@ -16,7 +16,7 @@ from sim.design import Point, points
 from sim.recording import layout_of, period_grid
 from sim.schema import Config
 from sim.tallies import Tallies
-from sim.variables import Layout, layout
+from sim.variables import QUANTITIES, Layout, layout
 
 
 @dataclass(frozen=True)
@@ -61,7 +61,7 @@ def case_of(**overrides: Any) -> Case:
 
 def differing(a: Tallies, b: Tallies, columns: Layout | None = None) -> list[str]:
     """Where two tallies differ, in words; `columns`: those of a run that records more than the usual."""
-    columns = columns or layout()
+    columns = columns or layout(batched=QUANTITIES)
     assert a.period.shape == b.period.shape
     assert a.point.shape == b.point.shape
     assert a.period.shape[2] == len(columns.period)

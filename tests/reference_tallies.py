@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections import Counter
+from collections.abc import Sequence
 from fractions import Fraction
 
 import numpy as np
@@ -13,11 +14,11 @@ from reference_records import Outcome, Trajectory
 
 from sim.design import Point, theories_of
 from sim.parameters import Parameters
-from sim.recording import layout_of
+from sim.recording import batched, layout_of
 from sim.schema import Config
 from sim.strategies import REGIMES, STRATEGIES, regime_of
 from sim.tallies import Tallies
-from sim.variables import BINS, BRANCHES, CAUSES, DIMENSIONS, FIXED, NUMBERS, PHASES, Layout
+from sim.variables import BATCHES, BINS, BRANCHES, CAUSES, DIMENSIONS, FIXED, NUMBERS, PHASES, Layout
 
 #: Recorded whether asked for or not.
 ALWAYS = ("dissolution_time", "dissolution_cause")
@@ -123,6 +124,14 @@ def point_values(h: Trajectory, p: Parameters, slots: int) -> dict[str, list[int
     }
 
 
+def batch_values(h: Trajectory, p: Parameters, alliance: int, quantities: Sequence[str]) -> dict[str, list[int]]:
+    """Integers by tally column of the means of batches: an alliance adds to its own batch alone."""
+    periods = len(h.outcomes) - 1
+    last, whole = period_values(h, periods, p, 1), point_values(h, p, 1)
+    values = {name: (last | whole)[name] for name in quantities}
+    return {"batch_mean": [k if b == alliance % BATCHES else 0 for (k,) in values.values() for b in range(BATCHES)]}
+
+
 def recorded_periods(periods: int, every: int) -> list[int]:
     return sorted({*range(0, periods + 1, every), periods})
 
@@ -145,6 +154,7 @@ def tallies(point: Point, config: Config, grid: np.ndarray, first: int, count: i
         for t in periods:
             _add(period_values(h, t, p, layout.slots), names, layout, by_period[rows.index(t)])
         _add(point_values(h, p, layout.slots), names, layout, by_point)
+        _add(batch_values(h, p, alliance, batched(config)), names, layout, by_point)
     return Tallies(_words(by_period), _words(by_point), count)
 
 
@@ -155,7 +165,7 @@ def _add(values: dict[str, list[int]], names: set[str], layout: Layout, columns:
         for column, k in zip(columns[where], values[name], strict=True):
             assert type(k) is int
             column[0] += k
-            if name not in NUMBERS and name != "response_count":
+            if name not in NUMBERS and name not in ("response_count", "batch_mean"):
                 column[1] += k * k
 
 

@@ -127,6 +127,7 @@ DEFAULTS = {
     "output.overwrite": False,
     "output.every": 1,
     "output.variables": "all",
+    "output.batches": ["survival", "cumulative_learning", "learning"],
     "output.report": True,
     "plan": False,
 }
@@ -617,6 +618,10 @@ BAD = [
     (["output.variables=[survivl]"], ["output.variables = [survivl]: 'survivl' is no variable; did you mean survival? known are all, strategy_share"]),
     (["output.variables=[survival,survival]"], ["output.variables = [survival, survival]: 'survival' appears twice."]),
     (["output.variables=[]"], ["output.variables = []: must be all, or a list of variables."]),
+    (["output.batches=[survivl]"], ["output.batches = [survivl]: 'survivl' is not kept by batch; did you mean survival? these can be: survival, cumulative_learning, learning, dissolution_time."]),
+    (["output.batches=[learning,survival,learning]"], ["'learning' appears twice."]),
+    (["output.batches=[]"], ["output.batches = []: must be a list of survival, cumulative_learning, learning, dissolution_time."]),
+    (["output.batches=survival"], ["output.batches = survival: must be a list of survival, cumulative_learning, learning, dissolution_time."]),
     (["output.path=''"], ["output.path = '': must be null or a path."]),
     (["+population._target_=os.system"], ["population._target_ = os.system: there is no such key."]),
     (["+_target_=os.system"], ["_target_ = os.system: there is no such key."]),

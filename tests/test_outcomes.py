@@ -24,7 +24,7 @@ from sim.rows import LANES
 from sim.strategies import REGIMES, STRATEGIES, regime_of
 from sim.tallies import Tallies
 from sim.theory import PROPOSITIONS, source_of
-from sim.variables import BRANCHES, FIXED, PERIOD_COLUMNS, POINT_COLUMNS
+from sim.variables import BRANCHES, FIXED, PERIOD_COLUMNS, POINT_COLUMNS, QUANTITIES, layout
 
 answer_rows, class_rows, pair_tally, rows = map(in_python, (answer_rows, class_rows, pair_tally, rows))
 _tables = in_python(cell_tables)
@@ -338,15 +338,17 @@ def selections() -> list[frozenset[str]]:
 
 
 def only(case: Case, names: Iterable[str], first: int, count: int) -> Tallies:
-    """A run that records these variables."""
-    want = np.array([name in names for name in WANTED])
-    return Case(case.config, case.point, case.grid, dataclasses.replace(case.arguments, want=want)).run(first, count)
+    """A run that records these variables, and nothing by batch."""
+    want, batches = np.array([name in names for name in WANTED]), np.full(len(QUANTITIES), -1)
+    arguments = dataclasses.replace(case.arguments, want=want, batches=batches)
+    return Case(case.config, case.point, case.grid, arguments).run(first, count)
 
 
 def kept(whole: Tallies, names: frozenset[str]) -> tuple[np.ndarray, np.ndarray]:
     """What a run that records these variables has to tally."""
     everything = {*names, *(f"{name}_n" for name in names), *DISSOLUTION}
-    period, point = (np.array([name in everything for name, _ in columns]) for columns in (PERIOD_COLUMNS, POINT_COLUMNS))
+    columns = (PERIOD_COLUMNS, layout(batched=QUANTITIES).point[: whole.point.shape[1]])
+    period, point = (np.array([name in everything for name, _ in names_]) for names_ in columns)
     return whole.period * period[:, None].astype(np.uint64), whole.point * point[:, None].astype(np.uint64)
 
 
@@ -500,7 +502,9 @@ def tallied(
     out = np.full((len(outcomes), *NOTHING_YET), 7, np.int64)
     point, values = np.zeros((), POINT), pair_tally.new_counts(1).values
     point["creation"], point["mutuality"] = creation, 1
-    pair_tally.tally_cells(point[()], want, outcome_tables(moderate, creation), outcomes, states, values, out)
+    tables = outcome_tables(moderate, creation)
+    pair_tally.fill_values(point[()], tables, values)
+    pair_tally.tally_cells(want, tables, outcomes, states, values, out)
     # What was there stays.
     return out - 7
 

@@ -17,7 +17,7 @@ from sim.design import ConfigError, points
 from sim.recording import has_phases, has_race, layout_of, needs_full, recorded_names
 from sim.schema import Config
 from sim.strategies import STRATEGIES
-from sim.variables import DIMENSIONS, PERIOD_COLUMNS, PHASES, POINT_COLUMNS, VARIABLES
+from sim.variables import BATCHES, DIMENSIONS, PERIOD_COLUMNS, PHASES, POINT_COLUMNS, VARIABLES
 
 MIX = {"larsson1998": 0.5, "tit_for_tat": 0.5}
 SMALL = {"population__alliances": 600, "population__periods": 12}
@@ -80,7 +80,7 @@ def test_layout__the_usual_columns_come_first():
     assert found.period[: len(PERIOD_COLUMNS)] == PERIOD_COLUMNS
     assert found.point[: len(POINT_COLUMNS)] == POINT_COLUMNS
     assert found.slots == 3
-    assert len(found.point) == len(POINT_COLUMNS) + 2 * 75
+    assert len(found.point) == len(POINT_COLUMNS) + 2 * 75 + 3 * BATCHES
 
 
 def test_layout__slots_of_a_factor_of_mixes():

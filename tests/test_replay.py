@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import json
 import re
 import shutil
@@ -25,7 +26,7 @@ from sim.provenance import STORE_VERSION
 from sim.recording import layout_of, own_periods
 from sim.strategies import REGIMES, STRATEGIES
 from sim.theory import source_of
-from sim.variables import BRANCHES, CAUSES, FIXED, PHASES, STREAM_VERSION
+from sim.variables import BATCHES, BRANCHES, CAUSES, FIXED, PHASES, STREAM_VERSION
 
 F = np.float32
 ALLIANCES, PERIODS = 70, 12
@@ -163,6 +164,9 @@ def shown(ds: xr.Dataset, p: Any) -> dict[str, np.ndarray]:
     found["dissolution_time"] = np.where(np.isnan(end), periods, end).astype(int)
     for cause in CAUSES:
         found[f"dissolution_cause[{cause}]"] = (ds.cause.values == cause).astype(int)
+    for b, name in itertools.product(range(BATCHES), ("survival", "cumulative_learning", "learning")):
+        values = found[name] if found[name].ndim == 1 else found[name][:, -1]
+        found[f"batch_mean[{name}|{b}]"] = values * (ds.alliance.values % BATCHES == b)
     names = [name for name, _ in sorted(_shares(p).items())]
     slot = np.array([[names.index(x) for x in r] for r in ds.theory.values])[:, None, :, None]
     shape = (a, periods, n, n) if own else (a, periods, n, 1)
@@ -202,7 +206,7 @@ def test_replay__all_alliances_add_up_to_the_saved_sums(stores, case):
             values = found.get(name, np.zeros(1, int))
             values = values if rows is None else values[:, rows]
             assert (sums[0][..., k, 0].astype(np.int64) == values.sum(axis=0)).all(), name
-            if variable != "response_count" and not variable.endswith("_n"):
+            if variable not in ("response_count", "batch_mean") and not variable.endswith("_n"):
                 assert (sums[0][..., k, 1].astype(np.int64) == (values**2).sum(axis=0)).all(), name
             checked.add(name)
     assert set(found) - checked <= {"power", "unlearnt"}
