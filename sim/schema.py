@@ -183,7 +183,7 @@ class Output(Group):
         AfterValidator(_batched),
         BeforeValidator(sequence),
         Allowed(f"a list of {', '.join(QUANTITIES)}"),
-    ]
+    ] = ("survival", "cumulative_learning", "learning")
     report: bool = Field(description="write a figure (PNG) and a table (CSV) beside the store")
 
 
@@ -191,10 +191,15 @@ class Config(Parameters):
     """A whole run, validated."""
 
     design: Design
-    precision: Precision
+    # Stores from before there was a choice say nothing of these.
+    precision: Precision = Precision(
+        kind="fixed", variable=("survival",), period="last", standard_error=0.005, relative=False, floor=0.01,
+        max_alliances=10**6,
+    )  # fmt: skip
     random: Random
     method: Literal["simulate", "exact", "auto"] = Field(
-        description="draw alliances; solve the Markov chain, without error; or solve the points that have one"
+        default="simulate",
+        description="draw alliances; solve the Markov chain, without error; or solve the points that have one",
     )
     compute: Compute
     output: Output

@@ -591,6 +591,20 @@ def test_replay__stores_of_other_versions_and_unfinished_points(stores, tmp_path
     assert "point = 0: not finished yet" in refused(capsys, path)
 
 
+def test_replay__a_store_from_before_some_keys(stores, tmp_path):
+    path = tmp_path / "older.zarr"
+    shutil.copytree(stores("base"), path)
+    attrs = zarr.open_group(str(path), mode="r+", zarr_format=2, use_consolidated=False).attrs
+    config = json.loads(attrs["config"])
+    del config["precision"], config["method"], config["output"]["batches"]
+    for key in ("points", "seed", "levels"):
+        del config["design"][key]
+    attrs["config"] = json.dumps(config)
+    xr.testing.assert_identical(
+        sim.histories(path, 0, range(3)).drop_attrs(), sim.histories(stores("base"), 0, range(3)).drop_attrs()
+    )
+
+
 def test_replay__the_library_refuses_the_same(stores):
     for alliances in (range(3, 1), range(2, 2), range(0, 8, 2), 70, -1, "3", True):
         with pytest.raises(ConfigError, match="alliance = "):

@@ -21,7 +21,7 @@ from sim.api import open_results
 from sim.config import from_mapping, resolved, validate
 from sim.design import ConfigError, design_rows, points
 from sim.factors import levels_of, quantiles
-from sim.run import plan_text
+from sim.outlook import plan_text
 from sim.sampling import GROWING, SAMPLED, runs_of, unit_sample
 from sim.schema import MAX_POINTS, Config, Design, Factor
 
