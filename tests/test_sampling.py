@@ -398,10 +398,10 @@ def test_store__of_a_program_without_samples_is_read():
 
 
 @pytest.mark.parametrize(
-    ("factors", "said"), [({"n": PARTNERS}, "4 for 8 runs, equal ones once: n (4)"), (ONE, "8: trust (8)")]
+    ("factors", "said"), [({"n": PARTNERS}, "4 for 8 runs, equal ones once: sobol of n"), (ONE, "8: sobol of trust")]
 )
 def test_plan__says_when_runs_are_equal(tmp_path, factors, said):
-    found = experiment.survey(small("sobol", 8, factors), tmp_path / "a.zarr")
+    found = survey.survey(small("sobol", 8, factors), tmp_path / "a.zarr")
     rates = {(n, "sampled", full): 1e7 for n in range(2, 6) for full in (False, True)}
     assert plan_text(found, rates).splitlines()[0] == f"points     {said}"
 
