@@ -1,0 +1,1 @@
+from sim.exact_values import expected
