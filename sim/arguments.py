@@ -187,7 +187,9 @@ def _full(p: Parameters, layout: Layout) -> Full:
         columns = (column for column, _ in layout.period)
         return next((k for k, column in enumerate(columns) if column == name), -1)
 
-    return Full(_starts(p), theories_taken(p, theories_of(p)), _phases(p), np.array([start(name) for name in EXTRA], np.int64))
+    return Full(
+        _starts(p), theories_taken(p, theories_of(p)), _phases(p), np.array([start(name) for name in EXTRA], np.int64)
+    )
 
 
 def _starts(p: Parameters) -> Starts:

@@ -10,7 +10,7 @@ import numpy as np
 from sim.arguments import theories_taken
 from sim.design import Point, theories_of
 from sim.exact_law import event
-from sim.exact_space import CODES, Structure, shares_of, structure_of
+from sim.exact_space import CODES, Structure, chances_of, structure_of
 from sim.kernel_parts import POINT
 from sim.parameters import Parameters
 from sim.recording import own_periods
@@ -56,9 +56,7 @@ class Batch:
         return self.structure.coupling == "weakest"
 
 
-def batches(
-    points: Sequence[Point], config: Config, theory: Theory | None = None, ordered: bool = False
-) -> Iterator[Batch]:
+def batches(points: Sequence[Point], config: Config, theory: Theory | None = None, ordered: bool = False) -> Iterator[Batch]:
     """Points in groups of like structure, cut so that their laws take no more than some `BYTES`.
 
     Parameters
@@ -120,7 +118,7 @@ def start_of(parameters: Parameters, structure: Structure, mix: Mix) -> np.ndarr
     """Chance of each type by partner at formation: float64 (N, types)."""
     initial, aware = parameters.population.initial, event.py_func(np.float32(parameters.response.aware))
     own = [float(getattr(initial.mix, name)) for name in STRATEGIES]
-    shares = shares_of(parameters) if len(mix) > 1 else np.ones(1)
+    shares = chances_of([share for _, share, _ in mix])
     drawn = np.zeros((structure.partners, structure.types))
     for k, (slot, kind) in enumerate(structure.kinds):
         theory = mix[slot][2]
@@ -128,7 +126,6 @@ def start_of(parameters: Parameters, structure: Structure, mix: Mix) -> np.ndarr
             first = own if theory.initial is None else [float(code == theory.initial) for code in range(CODES)]
             if initial.strategies is not None:
                 first = [float(name == initial.strategies[i]) for name in STRATEGIES]
-            chances = np.diff([0.0, *(event.py_func(edge) for edge in np.cumsum(first)[:-1]), 1.0])
             chance = shares[slot] * (aware if kind else 1.0 - aware)
-            drawn[i, CODES * k : CODES * (k + 1)] = chance * chances
+            drawn[i, CODES * k : CODES * (k + 1)] = chance * chances_of(first)
     return drawn

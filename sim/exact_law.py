@@ -24,7 +24,7 @@ from sim.answer_rows import (
     OF_TRUST,
     probability_of,
 )
-from sim.jit import formula, step, summary
+from sim.jit import formula, kernel, step
 from sim.strategies import ACCOMMODATION
 
 CODES, CELLS = 5, 25
@@ -56,7 +56,12 @@ def fill_tables(point: Any, absorptive: Any, communicative: Any, offers: Any, ta
     start = ab.absorptive_start(absorptive, point.connections, point.relatedness, point.alignment)
     kappa = ab.with_memory(communicative, point.prior)
     gamma = ab.creation_capacity(
-        point.creation, eq.ONE, point.novelty, eq.mean_of_two(point.trust, point.trust), point.trust_cost, point.trust_optimum
+        point.creation,
+        eq.ONE,
+        point.novelty,
+        eq.mean_of_two(point.trust, point.trust),
+        point.trust_cost,
+        point.trust_optimum,
     )
     for s in range(CODES):
         offers[s] = ab.disclosure(eq.transparency(np.uint32(s), point.moderate), kappa, eq.ONE)
@@ -160,16 +165,16 @@ def fill_weakest(states: Any, offers: Any, tables: Any, met: Any) -> None:
                 met[s, i, found] = CERTAIN
 
 
-@summary
-def laws_of(points: Any, cells: Any, reals: Any, slot: Any, aware: Any, omegas: Any, laws: Any) -> None:
-    """`fill_laws` of several points, each in an orientation of its own; laws : float64[points, kinds, 25, 4, 5], filled."""
-    for p in range(points.size):
-        fill_laws(points[p], cells[p], reals[p], slot, aware, omegas[p], laws[p])
+@kernel
+def fill_answers_of(
+    point: Any, cells: Any, reals: Any, slot: Any, aware: Any, omega: Any, marks: Any, laws: Any, answers: Any
+) -> None:  # fmt: skip
+    """`fill_laws` and `fill_answers`, for callers in Python."""
+    fill_laws(point, cells, reals, slot, aware, omega, laws)
+    fill_answers(laws, slot, point.misperception, marks, answers)
 
 
-@summary
-def tables_of(points: Any, absorptive: Any, communicative: Any, tables: Any) -> None:
-    """`fill_tables` of several points; tables : float32[points, 2, N + 1, 25], filled."""
-    offers = np.zeros(CODES, np.float32)
-    for p in range(points.size):
-        fill_tables(points[p], absorptive[p], communicative[p], offers, tables[p])
+@kernel
+def fill_tables_of(point: Any, absorptive: Any, communicative: Any, offers: Any, tables: Any) -> None:
+    """`fill_tables`, for callers in Python."""
+    fill_tables(point, absorptive, communicative, offers, tables)

@@ -12,12 +12,13 @@ from __future__ import annotations
 import functools
 import itertools
 import math
+import operator
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
 import numpy as np
 
-from sim.design import theories_of
 from sim.exact_law import event
 from sim.parameters import Parameters
 from sim.strategies import (
@@ -51,6 +52,7 @@ _NEEDED: dict[str, tuple[Any, str]] = {
         for name in ("temptation", "forced_disclosure", "satiation")
     },
 }
+_given, _rates = operator.attrgetter(*_NEEDED), operator.attrgetter(*_RATES)
 
 
 class Structure(NamedTuple):
@@ -130,10 +132,9 @@ class Space:
     exited: np.ndarray
 
 
-def shares_of(parameters: Parameters) -> np.ndarray:
-    """Chance of each theory of the mix, sorted by name, as draws give it: float64 (theories,)."""
-    edges = np.cumsum([share for _, share, _ in theories_of(parameters)], dtype=np.float64)[:-1]
-    return np.diff([0.0, *(event.py_func(edge) for edge in edges), 1.0])
+def chances_of(shares: Sequence[float]) -> np.ndarray:
+    """Chance that each of some shares, cumulated in float64, is drawn: float64 (shares,)."""
+    return np.diff([0.0, *(event.py_func(edge) for edge in np.cumsum(shares, dtype=np.float64)[:-1]), 1.0])
 
 
 def structure_of(parameters: Parameters, ordered: bool = False) -> Structure:
@@ -143,28 +144,39 @@ def structure_of(parameters: Parameters, ordered: bool = False) -> Structure:
     ----------
     ordered : tell partners apart even where they are exchangeable.
     """
-    population, aware = parameters.population, event.py_func(np.float32(parameters.response.aware))
+    population, mix = parameters.population, parameters.response.theory_mix
+    shares = () if isinstance(mix, str) else tuple(mix[name] for name in sorted(mix))
+    return _structure(
+        population.partners, population.coupling, population.exit_rate, parameters.response.aware, shares, ordered
+    )
+
+
+@functools.lru_cache(maxsize=256)
+def _structure(
+    partners: int, coupling: str, exit_rate: float, aware: float, shares: tuple[float, ...], ordered: bool
+) -> Structure:  # fmt: skip
+    is_aware = event.py_func(np.float32(aware))
     kinds = [
         (slot, kind)
-        for slot, share in enumerate(shares_of(parameters))
-        for kind, chance in ((0, 1.0 - aware), (1, aware))
+        for slot, share in enumerate(chances_of(shares or (1.0,)))
+        for kind, chance in ((0, 1.0 - is_aware), (1, is_aware))
         if share * chance > 0
     ]
     # Two partners meet each other whatever the coupling.
-    coupling = "sampled" if population.partners == 2 else population.coupling
-    exits = event.py_func(np.float32(population.exit_rate)) > 0
-    return Structure(population.partners, tuple(kinds), exits, coupling, ordered or coupling == "weakest")
+    coupling = "sampled" if partners == 2 else coupling
+    exits = event.py_func(np.float32(exit_rate)) > 0
+    return Structure(partners, tuple(kinds), bool(exits), coupling, ordered or coupling == "weakest")
 
 
 def refusal(parameters: Parameters) -> str | None:
     """Why a point has no exact form, in one sentence: the key, its value, what is needed; None where it has one."""
-    for key, (needed, why) in _NEEDED.items():
-        value: Any = functools.reduce(getattr, key.split("."), parameters)
+    for value, (key, (needed, why)) in zip(_given(parameters), _NEEDED.items(), strict=True):
         if value != needed:
             return f"{key} = {value!r}: {why}."
-    moving = [name for name in _RATES if getattr(parameters.context.dynamics, name) > 0]
-    if parameters.context.kind != "static" and moving:
-        return f"context.kind = endogenous: the exact chain needs static, or context.dynamics.{moving[0]} = 0."
+    if parameters.context.kind != "static":
+        for name, rate in zip(_RATES, _rates(parameters.context.dynamics), strict=True):
+            if rate > 0:
+                return f"context.kind = endogenous: the exact chain needs static, or context.dynamics.{name} = 0."
     structure = structure_of(parameters)
     if structure.coupling == "partner_specific":
         if structure.partners > MAX_SPECIFIC:
@@ -225,7 +237,7 @@ def space_of(structure: Structure) -> Space:
     shown = np.where(alive[:, None], strategy, AVOIDANCE)
     strategies = (shown[..., None] == np.arange(CODES)).sum(axis=1)
     follows = slot_of_type[partners][..., None] == np.arange(max(structure.slots) + 1)
-    followers = np.einsum("sik,sic->skc", follows, shown[..., None] == np.arange(CODES))
+    followers = np.einsum("sik,sic->skc", follows * 1, shown[..., None] == np.arange(CODES))
     pairs = strategies[:, :, None] * (strategies[:, None, :] - np.eye(CODES)) / (n * (n - 1))
     regimes = np.zeros((len(partners), len(REGIMES)))
     for own, other in itertools.product(range(CODES), repeat=2):

@@ -151,7 +151,9 @@ def shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theo
     return wide
 
 
-def responses_of(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
+def responses_of(
+    points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]
+) -> np.ndarray:
     """Responses per alliance by proposition, from sums (words, points, columns, 1 or 2) by theory, branch and cell."""
     counts = np.zeros((len(points), len(propositions)))
     total = sums[0, ..., 0].astype(np.float64)
