@@ -13,6 +13,10 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+    from sim.design import Point
+    from sim.schema import Config
+    from sim.tallies import Tallies
+
 
 def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> xr.Dataset:
     """Run an experiment in memory.
@@ -37,31 +41,46 @@ def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> x
     >>> float(ds.survival[0, 0])
     1.0
     """
-    from sim import plan, provenance
+    from sim import provenance
     from sim.config import compose, from_mapping
     from sim.design import points
-    from sim.executor import execute
     from sim.labels import dataset
-    from sim.recording import period_grid
-    from sim.tallies import Tallies
 
     if isinstance(config, str):
         config = [config]
     resolved = from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
     design = points(resolved)
-    grid = period_grid(design, resolved.output.every)
-    plan.check_size(design, grid, resolved)
+    found = dataset(design, tallied(design, resolved), resolved)
+    attrs = provenance.attributes(resolved, design, "in memory", "")
+    return cube(found.assign_attrs({**attrs, "factors": json.dumps(list(resolved.design.factors))}))
+
+
+def tallied(design: Sequence[Point], config: Config) -> list[Tallies]:
+    """Simulate points in memory, by the plan and on the executor that a config names.
+
+    Parameters
+    ----------
+    design : points of the design of `config`.
+
+    Raises
+    ------
+    RuntimeError : a block of the simulation failed.
+    """
+    from sim import plan
+    from sim.executor import execute
+    from sim.recording import period_grid
+
+    grid = period_grid(design, config.output.every)
+    plan.check_size(design, grid, config)
     tasks = [plan.Task(k, p, 0, p.parameters.population.alliances) for k, p in enumerate(design)]
-    rates = plan.pilot(tasks, resolved)
+    rates = plan.pilot(tasks, config)
     sums: dict[int, Tallies] = {}
-    for block, outcome in execute(plan.blocks(tasks, rates, resolved, grid, len(design)), resolved, threading.Event()):
+    for block, outcome in execute(plan.blocks(tasks, rates, config, grid, len(design)), config, threading.Event()):
         if isinstance(outcome, Exception):
             raise RuntimeError(f"block {block.number} failed: {outcome}") from outcome
         for segment, tallies in zip(block.segments, outcome, strict=True):
             sums[segment.point] = sums[segment.point] + tallies if segment.point in sums else tallies
-    found = dataset(design, [sums[k] for k in range(len(design))], resolved)
-    attrs = provenance.attributes(resolved, design, "in memory", "")
-    return cube(found.assign_attrs({**attrs, "factors": json.dumps(list(resolved.design.factors))}))
+    return [sums[k] for k in range(len(design))]
 
 
 def open_results(path: str | os.PathLike[str]) -> xr.Dataset:

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from sim import exact_pairs, exact_values
-from sim.design import Point
+from sim.design import Point, theory_of
 from sim.exact_batch import Batch, batches, mix_of
 from sim.exact_space import check, refusal
 from sim.exact_values import Expected
@@ -87,8 +87,8 @@ def values(
 
 
 def _expected(batch: Batch, names: Sequence[str], groups: np.ndarray | None = None) -> Expected:
-    of = exact_pairs if batch.structure.coupling == "partner_specific" else exact_values
-    return of.expected(batch, names, groups)
+    specific = batch.structure.coupling == "partner_specific"
+    return (exact_pairs.expected if specific else exact_values.expected)(batch, names, groups)
 
 
 def labelled(
@@ -104,13 +104,50 @@ def labelled(
     return means
 
 
+def moments_of(
+    point: Point, config: Config, propositions: Sequence[str], theories: Sequence[str], theory: Theory | None = None,
+    ordered: bool = False,
+) -> dict[str, np.ndarray]:  # fmt: skip
+    """Means, standard deviations of one contributing alliance's value, and expected counts of these, of a point.
+
+    Parameters
+    ----------
+    propositions, theories : the ``proposition`` and ``theory`` coordinates.  theory, ordered : see `solve`.
+
+    Returns
+    -------
+    dict : ``<name>``, ``<name>_sd`` and ``<name>_n`` -> float64 array with the dims of `sim.variables`, on the point's own
+        periods; without what has no value in the chain.
+    """
+    p = point.parameters
+    check(p)
+    if theory is not None:
+        theory_of(p)
+    (batch,) = batches([point], config, theory, ordered)
+    columns = np.array([propositions.index(label) for _, _, t in mix_of(p, theory) for label in response_labels(t)])
+    found, moments = _expected(batch, recorded_names(config), columns), {}
+    for name, mean in found.mean.items():
+        v = BY_NAME[name]
+        if name == "response_count":
+            moments[name], spread = np.zeros(len(propositions)), found.deviation[name][0]
+            np.add.at(moments[name], columns, mean[0])
+            moments[f"{name}_sd"] = np.append(spread, np.zeros(len(propositions) - len(spread)))
+        else:
+            moments[name] = shaped(mean, v.dims, [point], theories)[0]
+            moments[f"{name}_sd"] = shaped(found.deviation[name], v.dims, [point], theories)[0]
+        if v.number is not None:
+            share = found.share[v.number] * p.population.alliances
+            moments[v.number] = shaped(share, number_dims(v.number), [point], theories)[0]
+    return moments
+
+
 def solve(point: Point, config: Config, theory: Theory | None = None, ordered: bool = False) -> xr.Dataset:
     """Expected values of a point and how much one alliance's values vary; raises as `values` does.
 
     Parameters
     ----------
     point : a point of the design.  config : its run; says which periods and variables are wanted.
-    theory : stands in for the point's own response theory.
+    theory : stands in for the one response theory of the point's partners.
     ordered : tell partners apart even where they are exchangeable: more states, the same values.
 
     Returns
@@ -126,28 +163,16 @@ def solve(point: Point, config: Config, theory: Theory | None = None, ordered: b
     import xarray as xr
 
     p = point.parameters
-    check(p)
-    (batch,) = batches([point], config, theory, ordered)
-    mix, grid = mix_of(p, theory), own_periods(p.population.periods, config.output.every)
-    propositions, theories = labels(t for _, _, t in mix), theory_names([point])
-    columns = [propositions.index(label) for _, _, t in mix for label in response_labels(t)]
-    found, data = _expected(batch, recorded_names(config), np.array(columns)), {}
-    for name, mean in found.mean.items():
-        v, about = BY_NAME[name], attributes_of(name)
-        if name == "response_count":
-            means = np.zeros((1, len(propositions)))
-            np.add.at(means, (slice(None), columns), mean)
-            spread = found.deviation[name]
+    grid, propositions = own_periods(p.population.periods, config.output.every), labels(t for _, _, t in mix_of(p, theory))
+    data = {}
+    for name, array in moments_of(point, config, propositions, theory_names([point]), theory, ordered).items():
+        if name.endswith("_sd"):
+            v, about = BY_NAME[name[:-3]], attributes_of(name[:-3])
+            text = {"long_name": f"standard deviation of {v.long_name}", "description": "Of one alliance's value."}
+            data[name] = (dims_of(v.name), array[None], {**about, **text})
         else:
-            means = shaped(mean, v.dims, [point], theories)
-            spread = shaped(found.deviation[name], v.dims, [point], theories)
-        text = {"long_name": f"standard deviation of {v.long_name}", "description": "Of one alliance's value."}
-        data[name] = (dims_of(name), means, about)
-        data[f"{name}_sd"] = (dims_of(name), spread, {**about, **text})
-        if v.error:
-            data[f"{name}_se"] = (dims_of(name), 0.0 * means, attributes_of(f"{name}_se"))
-        if v.number is not None:
-            share = shaped(found.share[v.number] * p.population.alliances, number_dims(v.number), [point], theories)
-            data[v.number] = (dims_of(v.number), share, attributes_of(v.number))
-    ds = xr.Dataset(data, coords=coordinates([point], grid, propositions, theories, config))
+            data[name] = (dims_of(name), array[None], attributes_of(name))
+            if name in BY_NAME and BY_NAME[name].error:
+                data[f"{name}_se"] = (dims_of(name), 0.0 * array[None], attributes_of(f"{name}_se"))
+    ds = xr.Dataset(data, coords=coordinates([point], grid, propositions, theory_names([point]), config))
     return ds.drop_dims(["bin", "phase", "kind", "dimension"], errors="ignore")

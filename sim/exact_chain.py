@@ -53,13 +53,27 @@ class Room(NamedTuple):
 def new_room(states: Any, theories: int) -> Room:
     """Room for a call, with `every` 1: all ways to a next strategy count."""
     number, kinds, widest, types = states.alive.size, states.slot.size, states.first[-1], states.grow.shape[1]
-    answers = (kinds, CODES, CODES, CODES)
+    groups, rows = np.zeros((4, widest)), np.zeros((3, number))
     return Room(
-        np.zeros((number, number)), *(np.zeros(widest) for _ in range(4)), *(np.zeros(number) for _ in range(3)),
-        np.zeros((kinds, CELLS, WAYS, CODES)), np.zeros(answers), np.zeros(answers), np.ones((theories, WAYS, CELLS)),
-        np.zeros(types, np.int64), np.zeros(types), np.zeros(types), np.zeros(CODES, np.float32), states.met.copy(),
-        np.zeros((kinds, CELLS)),
-    )  # fmt: skip
+        matrix=np.zeros((number, number)),
+        group=groups[0],
+        grown=groups[1],
+        counted=groups[2],
+        more=groups[3],
+        law=rows[0],
+        after=rows[1],
+        ran=rows[2],
+        laws=np.zeros((kinds, CELLS, WAYS, CODES)),
+        answers=np.zeros((kinds, CODES, CODES, CODES)),
+        marked=np.zeros((kinds, CODES, CODES, CODES)),
+        every=np.ones((theories, WAYS, CELLS)),
+        types=np.zeros(types, np.int64),
+        chances=np.zeros(types),
+        marked_chances=np.zeros(types),
+        offers=np.zeros(CODES, np.float32),
+        met=states.met.copy(),
+        met_by=np.zeros((kinds, CELLS)),
+    )
 
 
 @step

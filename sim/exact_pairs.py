@@ -274,7 +274,7 @@ def _of_point(batch: Batch, p: int, names: list[str]) -> Expected:
         laws = [_moved(law, answers, kinds, exits) for law, kinds in zip(laws, mixes, strict=True)]
         if row >= 0:
             record(row, "state")
-    causes = np.array([*sum(law.dissolved for law in laws), 0.0])
+    causes = np.append(np.sum([law.dissolved for law in laws], axis=0), 0.0)
     runs = {
         "dissolution_time": (np.array([sums.lived]), np.sqrt(np.maximum([sums.squares - sums.lived**2], 0.0))),
         "cumulative_learning": (np.array([sums.learning / periods]), np.full(1, np.nan)),

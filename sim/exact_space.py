@@ -242,7 +242,9 @@ def space_of(structure: Structure) -> Space:
     regimes = np.zeros((len(partners), len(REGIMES)))
     for own, other in itertools.product(range(CODES), repeat=2):
         regimes[:, REGIMES.index(regime_of(own, other))] += pairs[:, own, other]
-    return Space(structure, states, strategies, followers, pairs.reshape(-1, CODES**2), regimes, gone.any(axis=1))
+    return Space(
+        structure, states, strategies, followers, pairs.reshape(-1, CODES**2), regimes, np.asarray(gone.any(axis=1))
+    )
 
 
 def _met(coupling: str, counts: np.ndarray, held: np.ndarray) -> np.ndarray:

@@ -181,8 +181,8 @@ def averaged(law: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 def _times(law: np.ndarray, values: np.ndarray) -> np.ndarray:
     if len(values) > 1:
-        return law @ values
-    return (law.reshape(-1, law.shape[-1]) @ values[0]).reshape(*law.shape[:2], -1)
+        return np.asarray(law @ values)
+    return np.asarray((law.reshape(-1, law.shape[-1]) @ values[0]).reshape(*law.shape[:2], -1))
 
 
 def deviation(law: np.ndarray, values: np.ndarray, mean: np.ndarray) -> np.ndarray:
