@@ -82,14 +82,14 @@ class Cells:
         return np.minimum(np.where(b, 2 * np.minimum(low, high), other), 1.0)
 
     def _away(self) -> np.ndarray:
-        return np.maximum(abs(self.observed - self.expected) - self.slack, 0.0)
+        return np.asarray(np.maximum(abs(self.observed - self.expected) - self.slack, 0.0))
 
     def z(self) -> np.ndarray:
         """Difference over standard error; 0 where there is none, or too few events for it to be about normal."""
         error = self.deviation / np.sqrt(self.number)
         events = [m**2 / np.maximum(m**2 + self.deviation**2, 1e-300) for m in (self.expected, self.most - self.expected)]
         common = self.number * np.minimum(*events) >= _COMMON
-        return np.where(common & (error > 0), self._away() / np.where(error > 0, error, 1.0), 0.0)
+        return np.asarray(np.where(common & (error > 0), self._away() / np.where(error > 0, error, 1.0), 0.0))
 
     def log_bennett(self, away: np.ndarray, room: np.ndarray) -> np.ndarray:
         """Logarithm of the bound on the probability of a mean this far on one side; 0 for deviation 0."""

@@ -13,6 +13,7 @@ is ours.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -20,8 +21,8 @@ import numpy as np
 from sim import exact_pairs, exact_values
 from sim.design import Point, theory_of
 from sim.exact_batch import Batch, batches, mix_of
-from sim.exact_space import check, refusal
-from sim.exact_values import Expected
+from sim.exact_space import Space, check, refusal, space_of
+from sim.exact_values import Expected, transition
 from sim.labels import attributes_of, coordinates, dims_of, responses_of, shaped, theory_names
 from sim.recording import own_periods, recorded_names
 from sim.schema import Config
@@ -32,10 +33,25 @@ from sim.variables import BY_NAME, COORDS, number_dims
 if TYPE_CHECKING:
     import xarray as xr
 
-__all__ = ["OMITTED", "check", "refusal", "solve", "values"]
+__all__ = ["OMITTED", "Chain", "chain_of", "check", "moments_of", "refusal", "solve", "values"]
 #: Recorded by the simulator, but no function of the chain: distributions of one partner's whole history, and power,
 #: which follows from it. NaN in `values`.
 OMITTED = ("cumulative_learning_hist", "power")
+
+
+@dataclass(frozen=True)
+class Chain:
+    """The chain of a point.
+
+    Attributes
+    ----------
+    space : its states.  start : float64 (states,), law at formation.
+    matrix : float64 (states, states), P(s, s'); the dissolved stay as they are.
+    """
+
+    space: Space
+    start: np.ndarray
+    matrix: np.ndarray
 
 
 def values(
@@ -139,6 +155,20 @@ def moments_of(
             share = found.share[v.number] * p.population.alliances
             moments[v.number] = shaped(share, number_dims(v.number), [point], theories)[0]
     return moments
+
+
+def chain_of(point: Point, config: Config, period: int = 1, ordered: bool = False) -> Chain:
+    """The chain itself, in a period; raises as `values` does, and where behaviour is partner-specific.
+
+    Parameters
+    ----------
+    period : 1 or later; without a horizon all are alike.  ordered : see `solve`.
+    """
+    check(point.parameters)
+    (batch,) = batches([point], config, ordered=ordered)
+    if batch.structure.coupling == "partner_specific":
+        raise ValueError("population.coupling = partner_specific: its transition matrix is too large; another is needed.")
+    return Chain(space_of(batch.structure), *transition(batch, period))
 
 
 def solve(point: Point, config: Config, theory: Theory | None = None, ordered: bool = False) -> xr.Dataset:

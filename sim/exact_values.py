@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -66,6 +66,16 @@ def laws_of(batch: Batch) -> Laws:
         batch.weakest, batch.recorded, room, laws.starts, laws.ends, laws.omegas, laws.tables, laws.visits, laws.responses,
     )  # fmt: skip
     return laws
+
+
+def transition(batch: Batch, period: int = 1) -> tuple[np.ndarray, np.ndarray]:
+    """Law of the state at formation, float64 (states,), and P(s, s') in a period, float64 (states, states), of one point."""
+    records = batch.records[:1].copy()
+    ends = (records["horizon"][0], records["window"][0])
+    records["orientation"] = eq.orientation_at.py_func(records["orientation"][0], np.float32(period), *ends)
+    records["horizon"] = np.inf
+    laws = laws_of(replace(batch, records=records, periods=np.array([0, 1]), recorded=np.array([0, 1])))
+    return laws.starts[0, 0], laws.matrix
 
 
 def stepped(values: np.ndarray) -> np.ndarray:

@@ -137,6 +137,78 @@ def test_statistics__smallest_deviations():
         assert 0.9 * deviation < cells.detectable()[cells.variable == name].max() <= deviation, name
 
 
+ABILITIES = {
+    "ability__absorptive": {"mean": 0.9},
+    "ability__communicative": {"mean": 0.7},
+    "ability__connections": 0.8,
+    "ability__distance": 0.4,
+    "ability__trust_cost": 0.5,
+    "ability__trust_optimum": 0.2,
+}
+FOLLOWED = {"larsson1998": 0.6, "tit_for_tat": 0.4}
+EXITS = {"population__exit_rate": 0.3}
+SLACK = {"ability__slack": 1.2, **EXITS}
+#: Mechanisms besides the base model, with exits and all else in reach.
+MECHANISMS: dict[str, dict[str, Any]] = {
+    "majority": {"population__coupling": "majority"},
+    "majority with exits": {"population__coupling": "majority", **EXITS},
+    "weakest": {"population__coupling": "weakest"},
+    "weakest with abilities": {"population__coupling": "weakest", **ABILITIES, **SLACK},
+    "specific": {"population__coupling": "partner_specific"},
+    "specific with exits": {"population__coupling": "partner_specific", **ABILITIES, **SLACK},
+    "specific mix": {"population__coupling": "partner_specific", "response__theory_mix": FOLLOWED, **EXITS},
+    "abilities": ABILITIES,
+    "slack": {**ABILITIES, **SLACK},
+    "instrumentality": {"response__instrumentality": 0.3},
+    "theories": {"response__theory_mix": {**FOLLOWED, "larsson1998": 0.3, "always_competition": 0.3}},
+    "theories and awareness": {"response__theory_mix": FOLLOWED, "response__aware": 0.3, **EXITS},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "partners"),
+    [
+        (name, n)
+        for name in MECHANISMS
+        for n in (2, 3, 4)
+        if (n < 4 or "major" in name or name == "slack") and (n > 2 or "pec" not in name)
+    ],
+)
+def test_statistics__simulation_agrees_with_the_chain_of_each_mechanism(name, partners):
+    """False alarms: 1e-6 a case. Learning by pair of strategies and by theory is compared, too."""
+    variables = {"output__variables": ["all", "learning_by_pair", "learning_by_theory", "unlearnt"]}
+    periods = {"population__periods": 8, "output__every": 2}
+    agree(*case_of(**{**EVERYTHING, **periods, **variables, **MECHANISMS[name], "population__partners": partners}), 2**17)
+
+
+@pytest.mark.parametrize(
+    ("base", "key", "wrong"),
+    [
+        ({**ABILITIES, **SLACK}, "ability__slack", 1.25),
+        (ABILITIES, "ability__connections", 0.81),
+        (ABILITIES, "ability__distance", 0.41),
+        (ABILITIES, "ability__trust_cost", 0.52),
+        (ABILITIES, "ability__communicative", {"mean": 0.71}),
+        ({"response__instrumentality": 0.3}, "response__instrumentality", 0.33),
+        ({"response__theory_mix": FOLLOWED}, "response__theory_mix", {"larsson1998": 0.61, "tit_for_tat": 0.39}),
+        ({}, "population__coupling", "majority"),
+        ({"population__coupling": "majority"}, "population__coupling", "weakest"),
+        ({"population__coupling": "weakest"}, "population__coupling", "sampled"),
+        ({}, "population__coupling", "partner_specific"),
+    ],
+    ids=str,
+)
+def test_statistics__small_changes_of_a_mechanism_are_found(base, key, wrong):
+    """The chain with one key slightly wrong, three partners; false alarms: 1e-6 each."""
+    given = {**EVERYTHING, "population__periods": 10, "population__partners": 3}
+    point, config = case_of(**{**given, **base})
+    simulated = simulate(point, config, ALLIANCES)
+    assert verdict(simulated, exact.solve(point, config).isel(point=0), point)[0] > FALSE_ALARM
+    other, _ = case_of(**{**given, **base, key: wrong})
+    expected = exact.solve(other, config).isel(point=0)
+    assert verdict(simulated, expected, point)[0] < FALSE_ALARM
+
+
 # --- power -----------------------------------------------------------------------------------------------------------
 
 #: Every cell is reached often and both branches are taken: all drivers near the thresholds.
