@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import math
+from fractions import Fraction
 
 import numpy as np
 import pytest
 from exact_cases import EVERYTHING, case_of
 
 from sim import exact
-from sim.long_run import MAX_HORIZON, long_run
+from sim.long_run import MAX_HORIZON, _Reduced, long_run
 from sim.strategies import REGIMES
 
 NO_EMPOWERMENT = {"response__theory_mix": "barriers_only", "response__tremble": 0.0}
@@ -32,32 +33,31 @@ def test_long_run__is_what_powers_of_the_matrix_tend_to(name):
     """Chances, times and mix from some 20,000 periods one by one; to 1e-9."""
     point, config = case_of(**CASES[name])
     found = long_run(point, config)
-    law, survival, periods = exact.chain_of(point, config).start, [], 20_000
-    space = exact.chain_of(point, config).space
+    chain, periods = exact.chain_of(point, config), 20_000
+    space, law, survival = chain.space, chain.start, []
     alive = space.states.alive
+    lasting = law * alive / (law @ alive)
     for t in range(1, periods + 1):
         survival.append(law @ alive)
         if t <= 6:
             matrix = exact.chain_of(point, config, t).matrix
-        law = law @ matrix
-        if t == periods // 40:
-            earlier = law * alive / (law @ alive)
-            still = law @ alive
-            after = law @ matrix
+        law, lasting = law @ matrix, (lasting @ matrix) * alive
+        kept = lasting.sum()
+        lasting = lasting / kept
     causes = [law @ (~alive & ~space.exited), law @ (~alive & space.exited), 0.0]
     never = 1 - sum(causes)
     np.testing.assert_allclose(found.dissolution_cause, causes, rtol=0, atol=1e-9)
     assert float(found.never_dissolved) == pytest.approx(never, abs=1e-9)
     # Of those that dissolve: survival less those who never do.
-    lasting = (np.array(survival) - never) / (1 - never)
-    mean, square = lasting.sum(), (lasting * (2 * np.arange(periods) + 1)).sum()
+    ends = (np.array(survival) - never) / (1 - never)
+    mean, square = ends.sum(), (ends * (2 * np.arange(periods) + 1)).sum()
     assert float(found.dissolution_time) == pytest.approx(mean, rel=1e-7)
     assert float(found.dissolution_time_sd) == pytest.approx(math.sqrt(square - mean**2), rel=1e-6)
-    np.testing.assert_allclose(found.regime_share, earlier @ space.regimes, rtol=0, atol=1e-6)
+    np.testing.assert_allclose(found.regime_share, lasting @ space.regimes, rtol=0, atol=1e-9)
     np.testing.assert_allclose(
-        found.strategy_share, earlier @ space.strategies / space.structure.partners, rtol=0, atol=1e-6
+        found.strategy_share, lasting @ space.strategies / space.structure.partners, rtol=0, atol=1e-6
     )
-    assert float(found.dissolution_rate) == pytest.approx(1 - (after @ alive) / still, abs=1e-7)
+    assert float(found.dissolution_rate) == pytest.approx(1 - kept, abs=1e-9)
 
 
 def test_long_run__by_hand():
@@ -87,7 +87,7 @@ def test_long_run__rates_and_stays_by_hand():
 
 def test_long_run__mean_stays_are_those_of_single_states():
     """Where a regime is one state, its stay is 1 / (1 - P(s, s))."""
-    point, config = case_of(**EVERYTHING, **{})
+    point, config = case_of(**EVERYTHING)
     found, chain = long_run(point, config), exact.chain_of(point, config, 50)
     for k, name in enumerate(REGIMES[:-2]):
         (state,) = np.flatnonzero(chain.space.regimes[:, k])
@@ -117,25 +117,26 @@ def test_long_run__all_go_on_for_ever_or_none_begins():
     assert np.isnan(ended.dissolution_rate)
 
 
-def test_long_run__is_precise_where_alliances_last_for_ages():
-    """Nobody answers but by a tremble of 2^-22: both avoid at once with (2^-22 / 5)^2, so some 4e14 periods."""
-    tremble = 2.0**-22
-    start = {"population__initial__strategies": ["collaboration"] * 2}
-    point, config = case_of(response__reconsideration=0.0, response__tremble=tremble, **start)
-    found, a = long_run(point, config), tremble / 5
-    # Each partner avoids half of a time: moves to avoidance with a, away with 4 a, independently.
-    both = np.array([[1 - 2 * a, 2 * a], [4 * a, 1 - 5 * a]])
-    del both
-    # With x: nobody avoids, y: one does. x = 1 + ..., all moves of order a but those of a^2 together.
-    x_leaves, y_back, y_ends = 2 * a * (1 - a), 4 * a * (1 - a), a * (1 - 4 * a)
-    x_ends = a * a
-    y_other = 4 * a * a
-    # Exit from x at rate x_leaves + x_ends; from y at y_back + y_ends, and both at once (y to y) stays.
-    y = (1 + y_back / (x_leaves + x_ends)) / (y_ends + y_back - y_back * x_leaves / (x_leaves + x_ends))
-    x = (1 + x_leaves * y) / (x_leaves + x_ends)
-    assert y_other < a
-    assert float(found.dissolution_time) == pytest.approx(x, rel=1e-9)
-    assert float(found.dissolution_rate) == pytest.approx(1 / x, rel=1e-2)
+def test_reduced__is_precise_where_alliances_last_for_ages():
+    """Chances of 1e-20 to move on: times of 1e40 periods, against elimination with fractions, to the last digits."""
+    rng = np.random.default_rng(4)
+    inner = rng.random((5, 5)) * 10.0 ** rng.integers(-20, 0, (5, 5)).astype(float)
+    outer = np.array([[0.0], [0.0], [1e-30], [0.0], [1e-25]])
+    np.fill_diagonal(inner, 0.0)
+    rows = [[-Fraction(x) for x in row] for row in inner.tolist()]
+    for k, row in enumerate(rows):
+        # A state is left with all the chances to go elsewhere: nothing rests on how 1 minus these is rounded.
+        row[k] = -sum(row) + Fraction(outer[k, 0])
+    right = [Fraction(1)] * 5
+    for k in range(5):
+        for other in range(5):
+            if other != k:
+                factor = rows[other][k] / rows[k][k]
+                rows[other] = [a - factor * b for a, b in zip(rows[other], rows[k], strict=True)]
+                right[other] -= factor * right[k]
+    times = [float(right[k] / rows[k][k]) for k in range(5)]
+    np.testing.assert_allclose(_Reduced(inner, outer).solve(np.ones((5, 1)))[:, 0], times, rtol=1e-14)
+    assert max(times) > 1e20
 
 
 def test_long_run__has_units_and_names():

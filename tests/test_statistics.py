@@ -185,10 +185,10 @@ def test_statistics__simulation_agrees_with_the_chain_of_each_mechanism(name, pa
     ("base", "key", "wrong"),
     [
         ({**ABILITIES, **SLACK}, "ability__slack", 1.25),
-        (ABILITIES, "ability__connections", 0.81),
+        (ABILITIES, "ability__connections", 0.84),
         (ABILITIES, "ability__distance", 0.41),
         (ABILITIES, "ability__trust_cost", 0.52),
-        (ABILITIES, "ability__communicative", {"mean": 0.71}),
+        ({"ability__communicative": {"mean": 0.7}}, "ability__communicative", {"mean": 0.72}),
         ({"response__instrumentality": 0.3}, "response__instrumentality", 0.33),
         ({"response__theory_mix": FOLLOWED}, "response__theory_mix", {"larsson1998": 0.61, "tit_for_tat": 0.39}),
         ({}, "population__coupling", "majority"),
