@@ -228,7 +228,7 @@ def fill_period(point: Any, states: Any, cells: Any, reals: Any, omega: Any, roo
 @kernel
 def follow(
     states: Any, points: Any, cells: Any, reals: Any, drawn: Any, absorptive: Any, communicative: Any, weakest: Any,
-    recorded: Any, room: Any, starts: Any, ends: Any, omegas: Any, tables: Any, visits: Any, responses: Any,
+    recorded: Any, passed: Any, room: Any, starts: Any, ends: Any, omegas: Any, tables: Any, visits: Any, responses: Any,
 ) -> None:  # fmt: skip
     """Follow the law of the state through the periods, for points that share their states.
 
@@ -237,6 +237,7 @@ def follow(
     states : `sim.exact_space.States`.  points : records[points].  cells, reals : of each point, see `fill_laws`.
     drawn : float64[points, N, types], see `fill_start`.  absorptive, communicative : float32[points].
     weakest : whether partners meet the one that gains most over them.  recorded : int64[periods + 1], row or -1.
+    passed : periods of a call before, in the same room, that this one goes on from; then there is one point. 0: none.
     room : `new_room`; its matrix is that of the last period of the last point.
     starts, ends : float64[points, rows, states], filled: law at the start and the end of a period.
     omegas : float32[points, rows], filled.  tables : float32[points, 2, N + 1, 25], filled, see `fill_tables`.
@@ -245,16 +246,17 @@ def follow(
     """
     for p in range(points.size):
         point, law, after = points[p], room.law, room.after
-        prepare(point, states, drawn[p], absorptive[p], communicative[p], weakest, tables[p], room)
         omega = eq.orientation_at(point.orientation, eq.ZERO, point.horizon, point.window)
-        copy(law, starts[p, 0])
-        copy(law, ends[p, 0])
-        omegas[p, 0] = omega
+        if passed == 0:
+            prepare(point, states, drawn[p], absorptive[p], communicative[p], weakest, tables[p], room)
+            copy(law, starts[p, 0])
+            copy(law, ends[p, 0])
+            omegas[p, 0] = omega
         clear(room.ran)
-        for t in range(1, recorded.size):
+        for t in range(passed + 1, recorded.size):
             now = eq.orientation_at(point.orientation, np.float32(t), point.horizon, point.window)
-            if t == 1 or now != omega:
-                if t > 1:
+            if t == passed + 1 or now != omega:
+                if t > passed + 1:
                     count_responses(states, room, point.misperception, visits[p], responses[p])
                 omega = now
                 fill_period(point, states, cells[p], reals[p], omega, room)

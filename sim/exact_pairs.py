@@ -60,13 +60,23 @@ def _avoids(i: int, left: int) -> np.ndarray:
     return found
 
 
-def _start(drawn: np.ndarray, kinds: tuple[int, ...]) -> _Law:
-    """Law at formation; drawn : float64 (N, types)."""
+def _mixes(drawn: np.ndarray, kinds: int) -> dict[tuple[int, ...], int]:
+    """Kinds of the three partners -> how many orders of them this one stands for: where all begin alike, all orders."""
+    found: dict[tuple[int, ...], int] = {}
+    alike = (drawn == drawn[0]).all()
+    for mix in itertools.product(range(kinds), repeat=N):
+        mark = tuple(sorted(mix)) if alike else mix
+        found[mark] = found.get(mark, 0) + 1
+    return found
+
+
+def _start(drawn: np.ndarray, kinds: tuple[int, ...], often: int) -> _Law:
+    """Law at formation, for so many orders of these kinds; drawn : float64 (N, types)."""
     alive, dissolved = np.zeros((N + 1, _CELLS, _CELLS, _CELLS)), np.zeros(2)
     first = [drawn[i, CODES * k : CODES * (k + 1)] for i, k in enumerate(kinds)]
     for s in itertools.product(range(CODES), repeat=N):
         cells = tuple(CODES * s[i] + s[j] for i, j in PAIRS)
-        alive[(NOBODY, *cells)] += first[0][s[0]] * first[1][s[1]] * first[2][s[2]]
+        alive[(NOBODY, *cells)] += first[0][s[0]] * first[1][s[1]] * first[2][s[2]] * often
     dissolved[0] = alive[NOBODY, 0, 0, 0]
     alive[NOBODY, 0, 0, 0] = 0.0
     return _Law(alive, dissolved)
@@ -221,8 +231,8 @@ def _of_point(batch: Batch, p: int, names: list[str]) -> Expected:
     tables = np.zeros((p + 1, 2, N + 1, _CELLS), np.float32)
     fill_tables_of(point, batch.absorptive[p], batch.communicative[p], np.zeros(CODES, np.float32), tables[p])
     values, rest = _by_state(batch, tables, p), _dissolved()
-    mixes = list(itertools.product(range(len(structure.kinds)), repeat=N))
-    laws = [_start(batch.drawn[p], kinds) for kinds in mixes]
+    mixes = _mixes(batch.drawn[p], len(structure.kinds))
+    laws = [_start(batch.drawn[p], kinds, often) for kinds, often in mixes.items()]
     per_theory = [_by_theory(batch, kinds, tables, p) if "learning_by_theory" in names else {} for kinds in mixes]
     exits, missed = event.py_func(point["exit_rate"]), event.py_func(point["misperception"])
     shapes = {name: (rows, len(v)) for name, v in values.items()} | {"survival": (rows, 1)}

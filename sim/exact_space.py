@@ -20,6 +20,7 @@ from typing import Any, NamedTuple
 import numpy as np
 
 from sim.exact_law import event
+from sim.helptext import show
 from sim.parameters import Parameters
 from sim.strategies import (
     ACCOMMODATION,
@@ -35,8 +36,9 @@ from sim.theory import DRIVERS
 
 #: More states are refused: a matrix of this many rows takes 80 MB.
 MAX_STATES = 3200
-#: Partners up to which behaviour by ordered pair is served, `sim.exact_pairs`: 4 would have 5^12 states.
+#: Partners, and kinds of them, up to which behaviour by ordered pair is served, `sim.exact_pairs`: 4 have 5^12 states.
 MAX_SPECIFIC = 3
+MAX_KINDS = 8
 CODES = len(STRATEGIES)
 #: Of strategies equally common the first here is the plurality (model section 6).
 TIES = (AVOIDANCE, COMPETITION, COMPROMISE, ACCOMMODATION, COLLABORATION)
@@ -184,6 +186,12 @@ def refusal(parameters: Parameters) -> str | None:
                 f"population.partners = {structure.partners}: with population.coupling = partner_specific, "
                 f"5^{structure.partners * (structure.partners - 1)} states are too many for the exact chain; "
                 f"at most {MAX_SPECIFIC} partners would do."
+            )
+        if len(structure.kinds) > MAX_KINDS:
+            return (
+                f"response.theory_mix = {show(parameters.response.theory_mix)}: with population.coupling = partner_specific, "
+                f"{len(structure.kinds)} kinds of partners (theories, aware or not) are too many for the exact chain; "
+                f"at most {MAX_KINDS} would do."
             )
         return None
     if (states := structure.states(structure.partners)) <= MAX_STATES:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 
 import numpy as np
 
 from sim import equations as eq
-from sim.exact_batch import Batch
+from sim.exact_batch import BYTES, Batch
 from sim.exact_chain import follow, new_room
 from sim.exact_space import CODES, Space, space_of
 from sim.exact_sums import sums_of
@@ -47,25 +47,28 @@ class Expected:
     deviation: dict[str, np.ndarray] = field(default_factory=dict)
 
 
-def laws_of(batch: Batch) -> Laws:
-    """Laws of the state by period, of all points of a batch."""
+def laws_of(batch: Batch) -> Iterator[Laws]:
+    """Laws of the state by period, of all points of a batch.
+
+    A long run of a single point comes in parts, of some `BYTES` each: recorded periods one after the other; visits and
+    responses are those so far.
+    """
     space = space_of(batch.structure)
-    points, rows, states = len(batch.records), len(batch.periods), len(space.strategies)
-    room = new_room(space.states, batch.reals.shape[1])
-    laws = Laws(
-        starts=np.zeros((points, rows, states)),
-        ends=np.zeros((points, rows, states)),
-        omegas=np.zeros((points, rows), np.float32),
-        tables=np.zeros((points, 2, batch.structure.partners + 1, _CELLS), np.float32),
-        visits=np.zeros((points, states)),
-        responses=np.zeros((points, batch.reals.shape[1], len(BRANCHES), _CELLS)),
-        matrix=room.matrix,
-    )
-    follow(
-        space.states, batch.records, batch.cells, batch.reals, batch.drawn, batch.absorptive, batch.communicative,
-        batch.weakest, batch.recorded, room, laws.starts, laws.ends, laws.omegas, laws.tables, laws.visits, laws.responses,
-    )  # fmt: skip
-    return laws
+    points, rows, states, theories = len(batch.records), len(batch.periods), len(space.strategies), batch.reals.shape[1]
+    room, most = new_room(space.states, theories), rows if points > 1 else max(2, BYTES // (16 * states))
+    tables = np.zeros((points, 2, batch.structure.partners + 1, _CELLS), np.float32)
+    visits, responses = np.zeros((points, states)), np.zeros((points, theories, len(BRANCHES), _CELLS))
+    for first in range(0, rows, most):
+        own, passed = batch.periods[first : first + most], int(batch.periods[first - 1]) if first else 0
+        recorded = np.full(int(own[-1]) + 1, -1, np.int64)
+        recorded[own] = np.arange(len(own))
+        starts, ends = np.zeros((2, points, len(own), states))
+        laws = Laws(starts, ends, np.zeros((points, len(own)), np.float32), tables, visits, responses, room.matrix)
+        follow(
+            space.states, batch.records, batch.cells, batch.reals, batch.drawn, batch.absorptive, batch.communicative,
+            batch.weakest, recorded, passed, room, laws.starts, laws.ends, laws.omegas, tables, visits, responses,
+        )  # fmt: skip
+        yield laws
 
 
 def transition(batch: Batch, period: int = 1) -> tuple[np.ndarray, np.ndarray]:
@@ -74,7 +77,7 @@ def transition(batch: Batch, period: int = 1) -> tuple[np.ndarray, np.ndarray]:
     ends = (records["horizon"][0], records["window"][0])
     records["orientation"] = eq.orientation_at.py_func(records["orientation"][0], np.float32(period), *ends)
     records["horizon"] = np.inf
-    laws = laws_of(replace(batch, records=records, periods=np.array([0, 1]), recorded=np.array([0, 1])))
+    (laws,) = laws_of(replace(batch, records=records, periods=np.array([0, 1]), recorded=np.array([0, 1])))
     return laws.starts[0, 0], laws.matrix
 
 
@@ -117,13 +120,16 @@ def by_state(batch: Batch, space: Space, tables: np.ndarray, names: Iterable[str
         mine = (each.reshape(*each.shape[:-1], CODES, CODES) * others).sum(axis=-1)
         followers = space.followers.sum(axis=2)
         total = np.einsum("psc,skc->psk", mine, space.followers)
-        found["learning_by_theory"] = stepped(total / np.where(followers > 0, followers, np.nan))
+        by_theory = stepped(total / np.where(followers > 0, followers, np.nan))
+        # Theories of the mix that nobody can hold come after those that somebody may.
+        none = np.full((*by_theory.shape[:2], batch.reals.shape[1] - by_theory.shape[2]), np.nan)
+        found["learning_by_theory"] = np.concatenate([by_theory, none], axis=2)
     return found
 
 
 def constants(batch: Batch, omegas: np.ndarray) -> dict[str, np.ndarray]:
     """Variables that are certain: float64 (points, periods, 1). Nothing is learned for good without a race to learn."""
-    rows = len(batch.periods)
+    rows = omegas.shape[1]
     means = {f"mean_{name}": batch.records[name][:, None] for name in DRIVERS} | {"mean_orientation": omegas}
     found = {name: np.broadcast_to(stepped(m.astype(np.float64)), (len(m), rows))[..., None] for name, m in means.items()}
     return found | {"unlearnt": np.ones((len(omegas), rows, 1))}
@@ -137,37 +143,52 @@ def expected(batch: Batch, names: Iterable[str], groups: np.ndarray | None = Non
     groups : find standard deviations, too, of one point; int64 (theories x 75,): of ``response_count`` those of the
         numbers of responses whose columns are in one group, 0 to the last.
     """
-    space, laws, names = space_of(batch.structure), laws_of(batch), list(names)
-    values, fixed, found = by_state(batch, space, laws.tables, names), constants(batch, laws.omegas), Expected()
-    states, periods = space.states, len(batch.recorded) - 1
+    space, names, found = space_of(batch.structure), list(names), Expected()
+    values: dict[str, np.ndarray] = {}
+    parts: list[Expected] = []
+    for laws in laws_of(batch):
+        values = values or by_state(batch, space, laws.tables, names)
+        parts.append(_by_period(constants(batch, laws.omegas), values, laws, names, groups is not None, not parts))
+    for key in ("mean", "share", "deviation"):
+        columns = [getattr(part, key) for part in parts]
+        getattr(found, key).update({name: np.concatenate([c[name] for c in columns], axis=1) for name in columns[0]})
     learning = values["learning"][..., 0]
     runs = {
-        "dissolution_time": laws.visits @ (states.alive * 1.0),
-        "cumulative_learning": (laws.visits * learning).sum(axis=1) / periods,
+        "dissolution_time": laws.visits @ (space.states.alive * 1.0),
+        "cumulative_learning": (laws.visits * learning).sum(axis=1) / (len(batch.recorded) - 1),
         "response_count": laws.responses.reshape(len(laws.responses), -1),
     }
+    found.mean.update({name: run.reshape(len(batch.where), -1) for name, run in runs.items() if name in names})
+    if "dissolution_cause" in names:
+        # What it is by the end of the last period.
+        for of in (found.mean, found.deviation):
+            of.update({name: array[:, -1] for name, array in of.items() if name == "dissolution_cause"})
+    if groups is not None:
+        found.deviation.update(_of_runs(batch, space, learning[0], groups))
+    return found
+
+
+def _by_period(
+    fixed: dict[str, np.ndarray], values: dict[str, np.ndarray], laws: Laws, names: list[str], spread: bool, begins: bool
+) -> Expected:
+    """Variables by period; `spread`: with deviations; `begins`: from period 0, when nothing has come out yet."""
+    found = Expected()
     for name in names:
         v = BY_NAME[name]
         if name in fixed:
             found.mean[name] = fixed[name]
             found.deviation[name] = np.zeros(fixed[name].shape)
-        elif name in runs:
-            found.mean[name] = runs[name].reshape(len(batch.where), -1)
         elif name in values:
             law = laws.starts if v.kind == "outcome" else laws.ends
-            law = law[:, -1:] if v.kind == "total" else law
             mean, share = averaged(law, values[name])
-            found.mean[name] = mean[:, 0] if v.kind == "total" else mean
-            if v.number is not None:
-                found.share[v.number] = share
-            if v.kind == "outcome":
+            if v.kind == "outcome" and begins:
                 mean[:, 0] = np.nan
                 share[:, 0] = 0.0
-            if groups is not None:
-                spread = deviation(law, values[name], mean)
-                found.deviation[name] = spread[:, 0] if v.kind == "total" else spread
-    if groups is not None:
-        found.deviation.update(_of_runs(batch, space, learning[0], groups))
+            found.mean[name] = mean
+            if v.number is not None:
+                found.share[v.number] = share
+            if spread:
+                found.deviation[name] = deviation(law, values[name], mean)
     return found
 
 

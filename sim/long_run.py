@@ -88,7 +88,8 @@ def long_run(point: Point, config: Config) -> xr.Dataset:
     fate = _Fate(space, matrix, law)
     shares, times = fate.shares(ends, lived, squares)
     mix, rate = fate.mix()
-    values = by_state(batch, space, laws_of(_short(batch, 1)).tables, ())
+    (first,) = laws_of(_short(batch, 1))
+    values = by_state(batch, space, first.tables, ())
     shown = {name: mix @ values[name][0] for name in ("strategy_share", "regime_share", "active_share", "learning")}
     stay = _stay(space, matrix, mix) if batch.structure.partners == 2 else np.full(len(REGIMES), np.nan)
     kept = "among the alliances that have lasted for long"
@@ -135,7 +136,8 @@ def _until(batch: Batch, space: Space, periods: int) -> tuple[np.ndarray, float,
         np.zeros((2, batch.structure.partners + 1, 25), np.float32), np.zeros((5, states)), np.zeros((states, states)),
         mean, square,
     )  # fmt: skip
-    return laws_of(short).ends[0, 1], float(mean[0]), float(square[0])
+    *_, laws = laws_of(short)
+    return laws.ends[0, -1], float(mean[0]), float(square[0])
 
 
 class _Fate:

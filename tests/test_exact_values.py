@@ -10,7 +10,7 @@ import pytest
 from conftest import base_config
 from exact_cases import EVERYTHING, case_of
 
-from sim import exact, exact_batch
+from sim import exact, exact_batch, exact_values
 from sim.blocks import arguments_of, run_segment
 from sim.design import points
 from sim.exact_space import TIES, space_of, structure_of
@@ -282,6 +282,35 @@ def test_values__do_not_depend_on_how_points_are_cut(monkeypatch):
     one_by_one, _ = engines(config, 1)
     for name, array in whole.items():
         np.testing.assert_allclose(array, one_by_one[name], rtol=0, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("every", [1, 3])
+def test_solve__goes_on_where_a_long_run_was_cut(monkeypatch, every):
+    """In parts of two recorded periods, with an end-game in between, and one that ends with a single one."""
+    point, config = case_of(**{**EVERYTHING, **REQUEST, "population__periods": 12, "output__every": every})
+    whole = exact.solve(point, config)
+    monkeypatch.setattr(exact_values, "BYTES", 1)
+    cut = exact.solve(point, config)
+    for name in whole.data_vars:
+        np.testing.assert_allclose(cut[name], whole[name], rtol=1e-13, atol=1e-14, err_msg=name)
+
+
+@pytest.mark.parametrize("partners", [2, 3])
+def test_solve__a_theory_that_nobody_holds_changes_nothing(partners):
+    coupling = "partner_specific" if partners == 3 else "sampled"
+    given = {
+        **EVERYTHING,
+        **REQUEST,
+        "population__periods": 4,
+        "population__partners": partners,
+        "population__coupling": coupling,
+    }
+    alone = exact.solve(*case_of(**given))
+    mixed = exact.solve(*case_of(**given, response__theory_mix={"larsson1998": 1.0, "tit_for_tat": 0.0}))
+    assert np.isnan(mixed.learning_by_theory.sel(theory="tit_for_tat")).all()
+    assert not mixed.learning_by_theory_n.sel(theory="tit_for_tat").any()
+    for name in ("strategy_share", "learning", "regime_share_sd", "dissolution_time"):
+        np.testing.assert_allclose(mixed[name], alone[name], rtol=0, atol=1e-12, err_msg=name)
 
 
 def test_values__refuse_a_point_without_an_exact_form():
