@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import itertools
 import json
 import math
 import os
-import threading
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    import numpy as np
     import xarray as xr
 
 
@@ -39,56 +36,20 @@ def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> x
     >>> float(ds.survival[0, 0])
     1.0
     """
-    import numpy as np
-
-    from sim import plan, precision, provenance, solving
+    from sim import provenance
     from sim.config import compose, from_mapping
     from sim.design import points
-    from sim.executor import execute
-    from sim.labels import labelled, proposition_labels, theory_names, values_of
+    from sim.labels import labelled, proposition_labels, theory_names
+    from sim.memory import valued
     from sim.recording import period_grid
-    from sim.solving import Batch
-    from sim.supply import supply_for
-    from sim.tallies import Tallies, stacked
 
     if isinstance(config, str):
         config = [config]
     resolved = from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
     design = points(resolved)
     grid = period_grid(design, resolved.output.every)
-    plan.check_size(design, grid, resolved)
-    if resolved.precision.kind == "target":
-        precision.check(resolved, design)
-    exact = solving.solved(design, resolved)
-    propositions, theories = proposition_labels(design), theory_names(design)
-    tasks = [plan.Task(k, p, 0, plan.most_alliances(p, resolved), exact[k]) for k, p in enumerate(design)]
-    simulated = [t for t in tasks if not t.exact]
-    supply = supply_for(simulated, plan.pilot(simulated, resolved), resolved, grid, len(design))
-    solved = [t for t in tasks if t.exact]
-    work = itertools.chain(solving.batches(solved, len(design), grid, propositions, theories, resolved), supply)
-    sums: dict[int, Tallies] = {}
-    values: dict[str, np.ndarray] = {}
-
-    def fill(indices: Sequence[int], found: Mapping[str, np.ndarray]) -> None:
-        for name, array in found.items():
-            values.setdefault(name, np.empty((len(design), *array.shape[1:]), array.dtype))[list(indices)] = array
-
-    for block, outcome, _ in execute(work, resolved, threading.Event()):
-        if isinstance(outcome, Exception):
-            raise RuntimeError(f"a block failed: {outcome}") from outcome
-        if isinstance(block, Batch):
-            assert isinstance(outcome, dict)
-            fill(block.indices, outcome)
-            continue
-        assert isinstance(outcome, list)
-        for segment, tallies in zip(block.segments, outcome, strict=True):
-            if (whole := supply.take(segment, tallies)) is not None:
-                sums[segment.point] = whole
-    if simulated:
-        points_ = [t.point for t in simulated]
-        together = stacked([sums[t.index] for t in simulated])
-        fill([t.index for t in simulated], values_of(points_, together, grid, propositions, theories, resolved))
-    found = labelled(design, values, grid, propositions, theories, resolved)
+    values = valued(design, resolved)
+    found = labelled(design, values, grid, proposition_labels(design), theory_names(design), resolved)
     attrs = provenance.attributes(resolved, design, "in memory", "")
     return cube(found.assign_attrs({**attrs, "factors": json.dumps(list(resolved.design.factors))}))
 

@@ -166,7 +166,7 @@ def _keep(p: Parameters, pace: float) -> np.float32:
 
 
 def _tables(p: Parameters) -> Tables:
-    found = _theories(p)
+    found = theories_taken(p, theories_of(p))
     return Tables(found.cells[0], found.reals[0])
 
 
@@ -190,7 +190,9 @@ def _full(p: Parameters, layout: Layout) -> Full:
         columns = (column for column, _ in layout.period)
         return next((k for k, column in enumerate(columns) if column == name), -1)
 
-    return Full(_starts(p), _theories(p), _phases(p), np.array([start(name) for name in EXTRA], np.int64))
+    return Full(
+        _starts(p), theories_taken(p, theories_of(p)), _phases(p), np.array([start(name) for name in EXTRA], np.int64)
+    )
 
 
 def _starts(p: Parameters) -> Starts:
@@ -233,8 +235,8 @@ def beta_quantiles(mean: float, concentration: float) -> np.ndarray:
     return np.maximum.accumulate(table.astype(np.float32))
 
 
-def _theories(p: Parameters) -> Theories:
-    mix = theories_of(p)
+def theories_taken(p: Parameters, mix: Sequence[tuple[str, float, Theory]]) -> Theories:
+    """A mix of theories, as `theories_of` gives it, as the kernels take it."""
     cells = np.zeros((len(mix), CELLS), np.uint32)
     reals = np.zeros((len(mix), 7, CELLS), np.float32)
     for k, (_, _, theory) in enumerate(mix):

@@ -45,7 +45,7 @@ def describe(path: Path, with_config: bool = False) -> str:
         ("question", attrs["question"]),
         ("points", f"{len(done)}, {'all finished' if finished == len(done) else f'{finished} finished'}"),
         *[(f"  {label}", _levels(values)) for label, values in found.factors.items()],
-        ("alliances", f"{_span(counts)} a point" if finished else "none yet"),
+        ("alliances", _alliances(counts)),
         ("periods", f"{int(found.grid[-1])}, {len(found.grid)} recorded"),
         ("variables", _variables(found.arrays)),
         ("seed", f"{attrs['seed']}, {'common random numbers' if config['random']['common'] else 'independent points'}"),
@@ -70,6 +70,13 @@ def _levels(values: np.ndarray) -> str:
     if len(shown) > MAX_LEVELS:
         return f"{len(levels)} levels, {', '.join(shown[:3])} ... {shown[-1]}"
     return ", ".join(shown)
+
+
+def _alliances(counts: np.ndarray) -> str:
+    """Alliances of finished points; 0 are those of points that were solved."""
+    drawn = counts[counts > 0]
+    parts = [f"{_span(drawn)} a point"] * (drawn.size > 0) + ["none, solved exactly"] * (drawn.size < counts.size)
+    return "; or ".join(parts) or "none yet"
 
 
 def _span(counts: np.ndarray) -> str:

@@ -37,7 +37,7 @@ SOURCES = (
     "jit", "strategies", "variables", "rng", "equations", "abilities", "review", "rows", "lookup", "answer_rows",
     "cell_tables", "class_rows", "pair_tally", "start_rows", "pair_rows", "coupling_rows", "response_rows",
     "tally_rows", "phase_rows", "kernel_parts", "base_state", "waves", "kernel", "pair_kernel", "full_rows", "full_state",
-    "full_steps", "full_tallies", "full_kernel", "moments",
+    "full_steps", "full_tallies", "full_kernel", "moments", "exact_law", "exact_chain", "exact_sums",
 )  # fmt: skip
 #: Folders of compiled kernels (2 MB each) that stay in the cache, besides those used within the last hour.
 KEPT = 16

@@ -112,18 +112,18 @@ def values_of(
         v = BY_NAME[name]
         is_by_period, columns = layout.columns_of(name)
         if name == "response_count":
-            values[name] = _responses(points, sums.point[:, :, columns], sums.alliances, propositions)
+            values[name] = responses_of(points, sums.point[:, :, columns], sums.alliances, propositions)
             continue
         if name == "batch_mean":
             values[name] = _by_batch(by_run(columns)[0][:, 0], sums.alliances)
             continue
         for key, array in zip((name, f"{name}_se"), (by_period if is_by_period else by_run)(columns), strict=True):
-            values[key] = _shaped(array if is_by_period else array[:, 0], v.dims, points, theories)
+            values[key] = shaped(array if is_by_period else array[:, 0], v.dims, points, theories)
         if v.number is not None:
             n = sums.period[0, :, :, layout.columns_of(v.number)[1], 0].astype(np.int64)
             if v.when == "phases":
                 n[~phased] = 0
-            values[v.number] = _shaped(n, number_dims(v.number), points, theories)
+            values[v.number] = shaped(n, number_dims(v.number), points, theories)
     return values
 
 
@@ -141,7 +141,7 @@ def scales(points: Sequence[Point]) -> np.ndarray:
     return np.stack([found[name] for name in SCALES], axis=1)
 
 
-def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theories: Sequence[str]) -> np.ndarray:
+def shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], theories: Sequence[str]) -> np.ndarray:
     """Tally columns as the further dims of a variable; slots of the mix of theories by name."""
     inner = [d for d in dims if d != "period"]
     if not inner:
@@ -155,7 +155,10 @@ def _shaped(array: np.ndarray, dims: Sequence[str], points: Sequence[Point], the
     return wide
 
 
-def _responses(points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]) -> np.ndarray:
+def responses_of(
+    points: Sequence[Point], sums: np.ndarray, alliances: np.ndarray, propositions: Sequence[str]
+) -> np.ndarray:
+    """Responses per alliance by proposition, from sums (words, points, columns, 1 or 2) by theory, branch and cell."""
     counts = np.zeros((len(points), len(propositions)))
     total = sums[0, ..., 0].astype(np.float64)
     if len(sums) > 1:

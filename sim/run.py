@@ -188,9 +188,11 @@ def _perform(found: Survey, name: str, question: str) -> int:
         result = experiment.perform(found, rates, name, question, stop)
     workers = workers_of(found.config)
     rate = result.updates / max(result.seconds, 1e-9) / 1e6
+    work = f", {result.updates:.4g} partner-updates" if result.updates else ""
     print(
-        f"{result.finished} of {len(found.tasks)} points, {result.updates:.4g} partner-updates in {result.seconds:.1f} s: "
-        f"{rate:.0f} million a second on {workers} workers, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
+        f"{result.finished} of {len(found.tasks)} points{work} in {result.seconds:.1f} s"
+        + (f": {rate:.0f} million a second" if result.updates else "")
+        + f" on {workers} workers, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
     )
     if result.failures:
         experiment.failed_message(result, found.path)

@@ -56,7 +56,7 @@ def solved(points: Sequence[Point], config: Config) -> list[bool]:
     if refused and config.method == "exact":
         first = points[refused[0]].labels
         where = f" ({', '.join(f'{k}={v}' for k, v in first.items())})" if first else ""
-        which = f"{len(refused)} of {len(points)} points have no exact form{where}; " if len(points) > 1 else ""
+        which = f"{len(refused)} of {len(points)} points have no exact form{where}: " if len(points) > 1 else ""
         raise ConfigError(
             f"method = exact: {which}{reasons[refused[0]]} "
             "method=auto solves the points that have one and simulates the rest."

@@ -6,6 +6,7 @@ import dataclasses
 import functools
 import itertools
 import math
+import re
 from types import SimpleNamespace
 from typing import Any
 
@@ -13,12 +14,14 @@ import numpy as np
 import pytest
 import xarray as xr
 import yaml
-from conftest import base_config
+from exact_cases import EVERYTHING, case_of
 
 from sim import equations as eq
-from sim import exact
+from sim import exact, exact_law
 from sim.blocks import arguments_of, run_segment
-from sim.design import Point, points, theory_of
+from sim.design import Point, theory_of
+from sim.exact_batch import batches
+from sim.exact_law import fill_answers_of
 from sim.labels import dataset
 from sim.recording import period_grid
 from sim.schema import Config
@@ -37,23 +40,6 @@ from sim.variables import FIXED, VARIABLES
 
 F = np.float32
 TOLERANCE = 1e-12
-EVEN_MIX = dict.fromkeys(STRATEGIES, 0.2)
-EVERYTHING = {
-    "context__kind": "static",
-    "context__calculative_share": 0.4,
-    "context__endgame": {"horizon": 5.0, "window": 3.5},
-    "population__initial__mix": EVEN_MIX,
-    "response__misperception": 0.2,
-    "response__tremble": 0.05,
-    "response__barrier_strength": 0.7,
-    "ability__moderate": 0.3,
-    "ability__creation": 0.8,
-}
-
-
-def case_of(**overrides: Any) -> tuple[Point, Config]:
-    config = Config.model_validate(base_config(**{"context__kind": "static", **overrides}))
-    return points(config)[0], config
 
 
 def scrambled(folder: Any, **changes: Any) -> str:
@@ -75,6 +61,9 @@ def scrambled(folder: Any, **changes: Any) -> str:
 
 
 # --- the chain on ordered states -------------------------------------------------------------------------------------
+
+
+event = exact_law.event.py_func
 
 
 def happens(p: np.float32) -> float:
@@ -210,18 +199,22 @@ class Ordered:
 
     def outcomes(self, state: State) -> dict[str, float]:
         """Section 2, pair by pair."""
-        m, gamma = float(F(self.p.ability.moderate)), float(F(self.p.ability.creation))
+        m, gamma = float(F(self.p.ability.moderate)), F(self.p.ability.creation)
         takes, gives = [0, 0, m, 1, 1], [0, 1, m, 0, 1]
         s = self.seen(state)
         total, gap, sums = 0.0, 0.0, {"transfer": 0.0, "creation": 0.0, "learning": 0.0}
         for i, j in itertools.permutations(range(self.n), 2):
             got, gave = min(gives[s[j]], takes[s[i]]), min(gives[s[i]], takes[s[j]])
-            created = gamma * (got + gave)
+            created = float(gamma * (F(got) + F(gave)))
             mine, theirs = got + created * (got > 0), gave + created * (gave > 0)
             total, gap = total + mine, gap + abs(mine - theirs) / 2
             for name, value in (("transfer", got), ("creation", created * (got > 0)), ("learning", mine)):
                 sums[name] += value / (self.n * (self.n - 1))
-        values = {**sums, "efficiency": sums["learning"] / (1 + 2 * gamma), "inequity": gap / total if total > 0 else 0.0}
+        values = {
+            **sums,
+            "efficiency": sums["learning"] / float(F(1) + F(2) * gamma),
+            "inequity": gap / total if total > 0 else 0.0,
+        }
         return {**{k: np.rint(v * FIXED) / FIXED for k, v in values.items()}, "learns": float(total > 0)}
 
     def regimes(self, state: State) -> list[float]:
@@ -359,31 +352,35 @@ def test_solve__a_theory_can_stand_in_for_the_points_own():
 @pytest.mark.parametrize("partners", [2, 3, 4, 5])
 @pytest.mark.parametrize("overrides", [{}, EVERYTHING, {**EVERYTHING, "population__exit_rate": 0.2}], ids=str)
 def test_step_of__rows_sum_to_one_and_dissolved_states_absorb(partners, overrides):
-    point, _ = case_of(**{**overrides, "population__partners": partners})
-    space = exact.space_of(point.parameters)
+    point, config = case_of(**{**overrides, "population__partners": partners})
+    space = exact.chain_of(point, config).space
     types = 5 + (point.parameters.population.exit_rate > 0)
-    assert len(space.partners) == math.comb(partners + types - 1, partners)
+    alive = space.states.alive
+    assert len(alive) == math.comb(partners + types - 1, partners)
     for period in (1, 3, 50):
-        matrix = exact.step_of(point.parameters, space, theory_of(point.parameters), period)[0]
+        matrix = exact.chain_of(point, config, period).matrix
         assert matrix.min() >= 0
         np.testing.assert_allclose(matrix.sum(axis=1), 1, rtol=0, atol=1e-14)
-        np.testing.assert_array_equal(matrix[~space.alive], np.eye(len(matrix))[~space.alive])
-        assert (matrix[space.alive].diagonal() < 1).all()
-    law = exact.initial_law(point.parameters, space, theory_of(point.parameters))
-    assert law.sum() == pytest.approx(1, abs=1e-14)
+        np.testing.assert_array_equal(matrix[~alive], np.eye(len(matrix))[~alive])
+        assert (np.diag(matrix)[alive] < 1).all()
+    assert exact.chain_of(point, config).start.sum() == pytest.approx(1, abs=1e-14)
 
 
 def test_event__is_the_share_of_draws_below_a_probability():
     draws = np.arange(2**24, dtype=np.float32) * F(2.0**-24)
     for p in (0.0, 2.0**-24, 1e-7, 0.002, 0.1, 0.25, 0.3, 1 / 3, 0.5, 0.7, 0.999999, 1.0):
-        assert exact.event(F(p)) == np.count_nonzero(draws < F(p)) / 2**24
-        assert exact.event(p) == np.count_nonzero(draws.astype(np.float64) < p) / 2**24
+        assert event(F(p)) == np.count_nonzero(draws < F(p)) / 2**24
+        assert event(p) == np.count_nonzero(draws.astype(np.float64) < p) / 2**24
 
 
-def test_response_law__sums_to_one_and_follows_the_tables():
-    point, _ = case_of(**EVERYTHING)
-    theory = load("larsson1998")
-    law = exact.response_law(point.parameters, theory, F(0.5))
+def test_fill_answers__sum_to_one_and_follow_the_tables():
+    point, config = case_of(**EVERYTHING)
+    theory, law, answers = load("larsson1998"), np.zeros((1, 25, 4, 5)), np.zeros((1, 5, 5, 5))
+    (batch,) = batches([point], config)
+    fill_answers_of(batch.records[0], batch.cells[0], batch.reals[0], np.zeros(1, int), np.zeros(1, int), F(0.5),
+                    np.ones((1, 4, 25)), law, answers)  # fmt: skip
+    np.testing.assert_allclose(answers.sum(axis=3), 1, rtol=0, atol=1e-15)
+    law = law[0]
     np.testing.assert_allclose(law.sum(axis=(1, 2)), 1, rtol=0, atol=1e-15)
     for cell in range(25):
         targets = (theory.empowered[cell], theory.barrier[cell], cell // 5)
@@ -544,18 +541,14 @@ def replaced(parameters: Any, path: str, value: Any) -> Any:
 @pytest.mark.parametrize(
     ("key", "value"),
     [
-        ("population.coupling", "weakest"),
         ("context.kind", "endogenous"),
         ("context.trust.distribution", "beta"),
         ("context.prior.distribution", "empirical"),
-        ("response.instrumentality", 0.1),
         ("ability.absorptive", SimpleNamespace(distribution="uniform", mean=1.0)),
-        ("ability.communicative", SimpleNamespace(distribution="constant", mean=0.9)),
-        ("ability.distance", 0.0),
-        ("ability.slack", 2.0),
-        ("ability.trust_cost", 0.1),
+        ("ability.communicative.distribution", "beta"),
         ("race.scope", 10.0),
         ("race.temptation", 1.0),
+        ("race.forced_disclosure", 0.5),
         ("race.satiation", 0.1),
         ("phases.kind", "iyer2002"),
     ],
@@ -563,19 +556,32 @@ def replaced(parameters: Any, path: str, value: Any) -> Any:
 def test_solve__refuses_what_the_chain_cannot_do_and_names_the_key(key, value):
     point, config = case_of(population__partners=3)
     other = dataclasses.replace(point, parameters=replaced(point.parameters, key, value))
-    with pytest.raises(ValueError, match=rf"^{key.replace('.', '[.]')}\b.*needs"):
+    said = exact.refusal(other.parameters)
+    assert re.match(
+        rf"{key.partition('.')[0]}[.]{key.partition('.')[2].replace('.', '[.]')}.* = .*: the exact chain needs ", said
+    )
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
         exact.solve(other, config)
+    assert exact.refusal(point.parameters) is None
 
 
 @pytest.mark.parametrize(
-    ("overrides", "states"),
+    ("overrides", "states", "most"),
     [
-        ({"population__partners": 11}, 1365),
-        ({"population__partners": 5, "response__aware": 0.5, "population__exit_rate": 0.1}, 3003),
+        ({"population__partners": 15}, "3,876", "at most 14 partners"),
+        ({"population__partners": 6, "response__aware": 0.5, "population__exit_rate": 0.1}, "8,008", "at most 5 partners"),
+        ({"population__partners": 6, "population__coupling": "weakest"}, "15,625", "at most 5 partners"),
+        ({"population__partners": 4, "population__coupling": "partner_specific"}, "5^12", "at most 3 partners"),
     ],
     ids=str,
 )
-def test_solve__refuses_too_many_states(overrides, states):
+def test_refusal__of_too_many_states_says_how_many_partners_would_do(overrides, states, most):
     point, config = case_of(**overrides)
-    with pytest.raises(ValueError, match=rf"^population[.]partners = \d+: {states} states"):
-        exact.solve(point, config)
+    said = exact.refusal(point.parameters)
+    assert said.startswith(f"population.partners = {point.parameters.population.partners}: ")
+    assert states in said
+    assert most in said
+    with pytest.raises(ValueError, match=f"^{re.escape(said)}$"):
+        exact.values([point], np.arange(2), (), (), config)
+    fewer, _ = case_of(**{**overrides, "population__partners": int(most.split()[2])})
+    assert exact.refusal(fewer.parameters) is None

@@ -17,7 +17,7 @@ from conftest import base_config
 
 from sim import exact
 from sim.blocks import arguments_of, run_segment, traced
-from sim.design import Point, points, theory_of
+from sim.design import Point, points
 from sim.labels import dataset
 from sim.recording import period_grid
 from sim.schema import Config
@@ -64,15 +64,15 @@ class Chain:
     """States, transition probabilities, and which states can follow which sooner or later."""
 
     def __init__(self, **overrides: Any) -> None:
-        self.point, _ = case_of(**overrides)
-        self.space = exact.space_of(self.point.parameters)
-        self.matrix = exact.step_of(self.point.parameters, self.space, theory_of(self.point.parameters))[0]
+        self.point, config = case_of(**overrides)
+        chain = exact.chain_of(self.point, config)
+        self.states, self.start, self.matrix = chain.space.states.partners, chain.start, chain.matrix
         self.follows = (self.matrix > 0) | np.eye(len(self.matrix), dtype=bool)
         for _ in range(len(self.matrix).bit_length()):
             self.follows = self.follows @ self.follows
 
     def number(self, *strategies: int) -> int:
-        return self.space.partners.tolist().index(sorted(strategies))
+        return self.states.tolist().index(sorted(strategies))
 
     def ends(self, state: int) -> set[int]:
         """Recurrent states that can follow a state: where it ends with probability 1."""
@@ -136,8 +136,7 @@ def test_no_empowerment__simulated_alliances_end_in_what_persists(partners):
     """T so long that the chance of any other state among all alliances is below 1e-9, by the chain."""
     overrides = {**NO_EMPOWERMENT, "population__partners": partners, "population__initial__mix": EVEN_MIX}
     chain, periods = Chain(**overrides), 300
-    law = exact.initial_law(chain.point.parameters, chain.space, theory_of(chain.point.parameters))
-    law = law @ np.linalg.matrix_power(chain.matrix, periods)
+    law = chain.start @ np.linalg.matrix_power(chain.matrix, periods)
     assert ALLIANCES * law[chain.matrix.diagonal() < 1].sum() < 1e-9
     ds = simulate(**overrides, population__periods=periods)
     last = ds.regime_share.sel(period=periods)

@@ -32,11 +32,12 @@ LAYERS = [
     ],
     ["arguments", "templates", "blocks", "labels", "chunks"],
     ["warmup"],
-    ["exact", "plan", "precision", "solving", "supply", "store"],
+    ["exact_law", "exact_chain", "exact_sums", "exact_space", "exact_batch", "exact_values", "exact_pairs", "exact"],
+    ["long_run", "agreement", "plan", "precision", "solving", "supply", "store"],
     ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
-    ["collect", "survey", "outlook", "experiment"],
+    ["collect", "survey", "outlook", "experiment", "memory"],
     ["config"],
-    ["api", "info", "replay", "run"],
+    ["api", "info", "replay", "run", "verify"],
     ["__init__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
@@ -96,7 +97,7 @@ def test_jit__the_cache_is_named_after_every_source_of_the_kernels():
     from sim.jit import SOURCES
 
     # `base_state` holds the types of what a kernel takes.
-    needed, queue = set(), ["kernel", "pair_kernel", "full_kernel", "base_state", "full_rows", "moments"]
+    needed, queue = set(), ["kernel", "pair_kernel", "full_kernel", "base_state", "full_rows", "moments", "exact_sums"]
     while queue:
         name = queue.pop()
         if name not in needed:

@@ -38,6 +38,9 @@ PAIRS = Ratio(1 / 1.5, 1)
 #: Wall time of a whole sweep over the time its kernels take, divided by the workers.
 SMALL_POINTS = Bar(at_most=1.1)
 LARGE_POINTS = Bar(at_most=1.05)
+#: Seconds of the exact engine: 10,000 points of two partners, 100 periods, all recorded; one point of eight partners.
+EXACT_SWEEP = Bar(at_most=10)
+EXACT_EIGHT = Bar(at_most=1)
 #: Seconds from the command to the first block of the default sweep.
 COLD = Bar(at_most=15)
 WARM = Bar(at_most=2.5)

@@ -90,6 +90,12 @@ GROUPS = (
         (Figure("kernel_cpu_seconds", "s in kernels", 1, 2), Figure("other_cpu_seconds", "s outside", 1, 2)),
     ),
     Group("sweep", "the same, space", (PEAK, Figure("store_megabytes", "MB stored"))),
+    Group(
+        "exact",
+        "exact engine, one core: points x partners, 100 periods",
+        (SECONDS,),
+        {"10,000 x 2": bars.EXACT_SWEEP, "1 x 8": bars.EXACT_EIGHT},
+    ),
     Group("store", "writing the store", (Figure("seconds_per_point", "ms a point", 1e3, 2),)),
     Group("resume_of_a_complete_run", "finding that nothing is to be done", (SECONDS,)),
     Group("memory", "one point, ten periods: alliances", (PEAK, Figure("seconds", "s", 1, 1))),

@@ -25,11 +25,13 @@ import numpy as np
 import pytest
 
 from benchmarks.workloads import FEW, MECHANISMS, alive, base, living, prepared, scalar_form
-from sim import experiment, plan, rng, rows, survey
+from sim import exact, experiment, plan, rng, rows, survey
 from sim.blocks import run_segment
 from sim.collect import Collector
 from sim.config import compose
-from sim.recording import FORMS, partner_updates
+from sim.design import points
+from sim.labels import proposition_labels, theory_names
+from sim.recording import FORMS, partner_updates, period_grid
 from sim.schema import Config
 
 SMALLER = ["design.factors.trust.levels.n=3"]
@@ -239,6 +241,18 @@ def test_benchmark_sweep(benchmark, size, tmp_path, side, alliances):
     benchmark.pedantic(lambda: runs.append(whole(tmp_path / f"{len(runs)}.zarr", words)), rounds=ROUNDS if full else 1)
     assert runs[0]["store_files"] > 0
     benchmark.extra_info |= {key: statistics.median(run[key] for run in runs) for key in runs[0]}
+
+
+@pytest.mark.parametrize(("side", "partners"), [(100, 2), (1, 8)], ids=["10,000 x 2", "1 x 8"])
+def test_benchmark_exact(benchmark, size, side, partners):
+    """Expected values of a static sweep, everything recorded, in place of a simulation; compiled before."""
+    side = side if size == 1.0 else min(side, 3)
+    words = square(side, 1) if side > 1 else ["population.periods=100"]
+    config = compose([*words, "context=static", f"population.partners={partners}"])
+    design = points(config)
+    where = period_grid(design, config.output.every), proposition_labels(design), theory_names(design)
+    found = benchmark.pedantic(exact.values, (design, *where, config), rounds=ROUNDS, warmup_rounds=1)
+    np.testing.assert_allclose(found["strategy_share"].sum(axis=2), 1, rtol=0, atol=1e-12)
 
 
 def test_benchmark_store(benchmark, size, tmp_path):
