@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import exact_pairs, exact_values
+from sim import exact_pair_values, exact_values
 from sim.design import Point, theory_of
 from sim.exact_batch import Batch, batches, mix_of
 from sim.exact_space import Space, check, refusal, space_of
@@ -113,7 +113,7 @@ def values(
 
 def _expected(batch: Batch, names: Sequence[str], groups: np.ndarray | None = None) -> Expected:
     specific = batch.structure.coupling == "partner_specific"
-    return (exact_pairs.expected if specific else exact_values.expected)(batch, names, groups)
+    return (exact_pair_values.expected if specific else exact_values.expected)(batch, names, groups)
 
 
 def labelled(

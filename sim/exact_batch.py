@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 
 import numpy as np
 
@@ -21,6 +21,8 @@ from sim.theory import Theory
 
 #: Bytes of laws that are worked on at a time.
 BYTES = 32 * 2**20
+
+_SHARED = ("structure", "periods", "recorded")
 
 #: (name, share, theory) of each theory of a mix, sorted by name, as `sim.design.theories_of` gives it.
 Mix = Sequence[tuple[str, float, Theory]]
@@ -49,6 +51,11 @@ class Batch:
     reals: np.ndarray
     absorptive: np.ndarray
     communicative: np.ndarray
+
+    def at(self, p: int) -> Batch:
+        """One point of the batch."""
+        arrays = {f.name: getattr(self, f.name)[p : p + 1] for f in fields(self) if f.name not in _SHARED}
+        return replace(self, **arrays)
 
     @property
     def weakest(self) -> bool:

@@ -187,10 +187,10 @@ def refusal(parameters: Parameters) -> str | None:
                 f"5^{structure.partners * (structure.partners - 1)} states are too many for the exact chain; "
                 f"at most {MAX_SPECIFIC} partners would do."
             )
-        if len(structure.kinds) > MAX_KINDS:
+        if (kinds := len(structure.kinds)) > MAX_KINDS:
             return (
-                f"response.theory_mix = {show(parameters.response.theory_mix)}: with population.coupling = "
-                f"partner_specific, {len(structure.kinds)} kinds of partners (theories, aware or not) are too many for the exact chain; "
+                f"response.theory_mix = {show(parameters.response.theory_mix)}: {kinds} kinds of partners (theories, aware "
+                "or not) are too many for the exact chain with population.coupling = partner_specific; "
                 f"at most {MAX_KINDS} would do."
             )
         return None

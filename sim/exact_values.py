@@ -235,13 +235,29 @@ def _of_runs(batch: Batch, space: Space, learning: np.ndarray, groups: np.ndarra
     worth[number:] = space.states.alive, learning
     for k in range(number):
         marks[k, :, : len(BRANCHES)] = (groups == k).reshape(theories, len(BRANCHES), _CELLS)
-    means, squares, states = np.zeros(number + 2), np.zeros(number + 2), len(learning)
-    sums_of(
-        space.states, batch.records[0], batch.cells[0], batch.reals[0], batch.drawn[0], batch.absorptive[0],
-        batch.communicative[0], batch.weakest, periods, new_room(space.states, theories), worth, marks,
-        np.arange(number + 2) < number, np.zeros((2, batch.structure.partners + 1, _CELLS), np.float32),
-        np.zeros((5, states)), np.zeros((states, states)), means, squares,
-    )  # fmt: skip
+    means, squares = sums_over(batch, periods, worth, marks)
     spread = np.sqrt(np.maximum(squares - means**2, 0.0))[None]
     return {"response_count": spread[:, :number], "dissolution_time": spread[:, number, None],
             "cumulative_learning": spread[:, number + 1, None] / periods}  # fmt: skip
+
+
+def sums_over(
+    batch: Batch, periods: int, worth: np.ndarray, marks: np.ndarray | None = None
+) -> tuple[np.ndarray, np.ndarray]:  # fmt: skip
+    """Mean, and mean square, of sums over the periods of one point.
+
+    Parameters
+    ----------
+    worth : float64 (sums, states), what a period that begins in a state adds.
+    marks : float64 (sums, theories, 4, 25), 1 where a response adds 1 instead; None: none does. See `sim.exact_sums`.
+    """
+    space, theories, sums = space_of(batch.structure), batch.reals.shape[1], len(worth)
+    states, means, squares = worth.shape[1], np.zeros(sums), np.zeros(sums)
+    marked = np.zeros((sums, theories, len(BRANCHES) + 1, _CELLS)) if marks is None else marks
+    sums_of(
+        space.states, batch.records[0], batch.cells[0], batch.reals[0], batch.drawn[0], batch.absorptive[0],
+        batch.communicative[0], batch.weakest, periods, new_room(space.states, theories), worth, marked,
+        marked.any(axis=(1, 2, 3)), np.zeros((2, batch.structure.partners + 1, _CELLS), np.float32), np.zeros((5, states)),
+        np.zeros((states, states)), means, squares,
+    )  # fmt: skip
+    return means, squares

@@ -25,10 +25,8 @@ import numpy as np
 
 from sim.design import Point
 from sim.exact_batch import Batch, batches
-from sim.exact_chain import new_room
 from sim.exact_space import Space, check, space_of
-from sim.exact_sums import sums_of
-from sim.exact_values import by_state, laws_of, transition
+from sim.exact_values import by_state, laws_of, sums_over, transition
 from sim.labels import attributes_of
 from sim.schema import Config
 from sim.strategies import REGIMES, STRATEGIES
@@ -127,17 +125,9 @@ def _short(batch: Batch, periods: int) -> Batch:
 
 def _until(batch: Batch, space: Space, periods: int) -> tuple[np.ndarray, float, float]:
     """Law of the state after some periods; mean, and mean square, of the periods lived until then."""
-    short, states, theories = _short(batch, periods), len(space.strategies), batch.reals.shape[1]
-    mean, square = np.zeros(1), np.zeros(1)
-    sums_of(
-        space.states, batch.records[0], batch.cells[0], batch.reals[0], batch.drawn[0], batch.absorptive[0],
-        batch.communicative[0], batch.weakest, periods, new_room(space.states, theories), space.states.alive[None] * 1.0,
-        np.zeros((1, theories, 4, 25)), np.zeros(1, bool),
-        np.zeros((2, batch.structure.partners + 1, 25), np.float32), np.zeros((5, states)), np.zeros((states, states)),
-        mean, square,
-    )  # fmt: skip
-    *_, laws = laws_of(short)
-    return laws.ends[0, -1], float(mean[0]), float(square[0])
+    *_, laws = laws_of(_short(batch, periods))
+    means, squares = sums_over(batch, periods, space.states.alive[None] * 1.0)
+    return laws.ends[0, -1], float(means[0]), float(squares[0])
 
 
 class _Fate:

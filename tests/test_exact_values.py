@@ -297,6 +297,7 @@ def test_solve__goes_on_where_a_long_run_was_cut(monkeypatch, every):
 
 @pytest.mark.parametrize("partners", [2, 3])
 def test_solve__a_theory_that_nobody_holds_changes_nothing(partners):
+    """A share of 1e-9 is less than a step of the draws."""
     coupling = "partner_specific" if partners == 3 else "sampled"
     given = {
         **EVERYTHING,
@@ -306,11 +307,24 @@ def test_solve__a_theory_that_nobody_holds_changes_nothing(partners):
         "population__coupling": coupling,
     }
     alone = exact.solve(*case_of(**given))
-    mixed = exact.solve(*case_of(**given, response__theory_mix={"larsson1998": 1.0, "tit_for_tat": 0.0}))
+    mixed = exact.solve(*case_of(**given, response__theory_mix={"larsson1998": 1 - 1e-9, "tit_for_tat": 1e-9}))
     assert np.isnan(mixed.learning_by_theory.sel(theory="tit_for_tat")).all()
     assert not mixed.learning_by_theory_n.sel(theory="tit_for_tat").any()
     for name in ("strategy_share", "learning", "regime_share_sd", "dissolution_time"):
         np.testing.assert_allclose(mixed[name], alone[name], rtol=0, atol=1e-12, err_msg=name)
+
+
+def test_values__of_several_points_of_one_structure():
+    """Behaviour by ordered pair is worked out point by point, within a batch."""
+    factors = {"trust": {"path": "context.trust.mean", "levels": [0.2, 0.8]}}
+    given = {**EVERYTHING, **REQUEST, **SPECIFIC, "population__partners": 3, "population__periods": 3}
+    config = Config.model_validate(base_config(**given, design__kind="factorial", design__factors=factors))
+    found, _ = engines(config, 1)
+    for k, trust in enumerate((0.2, 0.8)):
+        alone, own = case_of(**given, context__trust__mean=trust)
+        expected = exact.solve(alone, own).isel(point=0)
+        for name in ("strategy_share", "learning", "mean_trust", "unlearnt", "response_count", "dissolution_time"):
+            np.testing.assert_allclose(found[name][k], expected[name], rtol=0, atol=1e-13, err_msg=name)
 
 
 def test_values__refuse_a_point_without_an_exact_form():
