@@ -1,7 +1,7 @@
 """Batch Monte Carlo experiments on the dynamics of learning in strategic alliances.
 
 `simulate` runs in memory, `open_results` opens what ``python -m sim.run`` stored, `histories` and `panel` tell single
-alliances of it again. Nothing heavy is imported before one of them is used.
+alliances of it again, `long_runs` solves what becomes of alliances in the end. Nothing heavy is imported before one is used.
 """
 
 from __future__ import annotations
@@ -9,14 +9,15 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from sim.api import open_results, simulate
+    from sim.api import long_runs, open_results, simulate
     from sim.design import ConfigError
     from sim.retrace import histories, panel
 
-__all__ = ["ConfigError", "histories", "open_results", "panel", "simulate"]
+__all__ = ["ConfigError", "histories", "long_runs", "open_results", "panel", "simulate"]
 _HOMES = {
     "simulate": "sim.api",
     "open_results": "sim.api",
+    "long_runs": "sim.api",
     "histories": "sim.retrace",
     "panel": "sim.retrace",
     "ConfigError": "sim.design",

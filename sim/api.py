@@ -12,6 +12,8 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     import xarray as xr
 
+    from sim.schema import Config
+
 
 def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> xr.Dataset:
     """Run an experiment in memory.
@@ -37,21 +39,69 @@ def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> x
     1.0
     """
     from sim import provenance
-    from sim.config import compose, from_mapping
     from sim.design import points
     from sim.labels import labelled, proposition_labels, theory_names
     from sim.memory import valued
     from sim.recording import period_grid
 
-    if isinstance(config, str):
-        config = [config]
-    resolved = from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
+    resolved = _resolved(config)
     design = points(resolved)
     grid = period_grid(design, resolved.output.every)
     values = valued(design, resolved)
     found = labelled(design, values, grid, proposition_labels(design), theory_names(design), resolved)
     attrs = provenance.attributes(resolved, design, "in memory", "")
     return cube(found.assign_attrs({**attrs, "factors": json.dumps(list(resolved.design.factors))}))
+
+
+def _resolved(config: Mapping[str, Any] | Sequence[str] | str | None) -> Config:
+    from sim.config import compose, from_mapping
+
+    if isinstance(config, str):
+        config = [config]
+    return from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
+
+
+def long_runs(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> xr.Dataset:
+    """What becomes of alliances in the end, exactly: what no simulation of finite length can tell.
+
+    Parameters
+    ----------
+    config : as of `simulate`. Every point must have an exact form, see `sim.exact`: static context, no race, no phases.
+
+    Returns
+    -------
+    xarray.Dataset : chances to dissolve by cause, expected time of dissolution, the mix of strategies and regimes among
+        the alliances that have lasted for long, their rate of dissolution, and more; see `sim.long_run.long_run`. Dims
+        ``point`` or one per factor first.
+
+    Raises
+    ------
+    sim.ConfigError : a key or value that is not allowed, or a point that has no exact form.
+
+    Examples
+    --------
+    >>> ds = long_runs({"context": "static", "context.trust.mean": 0.8})
+    >>> float(ds.never_dissolved[0])
+    0.0
+    """
+    import xarray as xr
+
+    from sim import long_run
+    from sim.design import ConfigError, points
+
+    resolved = _resolved(config)
+    design = points(resolved)
+    found = []
+    for point in design:
+        try:
+            found.append(long_run.long_run(point, resolved))
+        except ValueError as error:
+            where = ", ".join(f"{label}={level}" for label, level in point.labels.items())
+            raise ConfigError(f"{where}: {error}" if where else str(error)) from None
+    labels = list(resolved.design.factors)
+    ds = xr.concat(found, "point", data_vars="all", coords="minimal", compat="override", join="override")
+    ds = ds.assign_coords({label: ("point", [point.labels[label] for point in design]) for label in labels})
+    return cube(ds.assign_attrs(factors=json.dumps(labels)))
 
 
 def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
