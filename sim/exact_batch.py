@@ -10,7 +10,7 @@ import numpy as np
 from sim.arguments import theories_taken
 from sim.design import Point, theories_of
 from sim.exact_law import event
-from sim.exact_space import CODES, Structure, chances_of, structure_of
+from sim.exact_space import CODES, MAX_STATES, Structure, chances_of, structure_of
 from sim.kernel_parts import POINT
 from sim.parameters import Parameters
 from sim.recording import own_periods
@@ -19,7 +19,7 @@ from sim.strategies import STRATEGIES
 from sim.templates import Templates
 from sim.theory import Theory
 
-#: Bytes of laws that are worked on at a time.
+#: Bytes that are worked on at a time.
 BYTES = 32 * 2**20
 
 _SHARED = ("structure", "periods", "recorded")
@@ -64,7 +64,7 @@ class Batch:
 
 
 def batches(points: Sequence[Point], config: Config, theory: Theory | None = None, ordered: bool = False) -> Iterator[Batch]:
-    """Points in groups of like structure, cut so that their laws take no more than some `BYTES`.
+    """Points in groups of like structure, cut so that what is worked on takes some `BYTES`.
 
     Parameters
     ----------
@@ -81,7 +81,9 @@ def batches(points: Sequence[Point], config: Config, theory: Theory | None = Non
         groups.setdefault((structures[mark], p.population.periods, mix), []).append(k)
     for (structure, periods, _), where in groups.items():
         rows = own_periods(periods, config.output.every)
-        most = max(1, BYTES // (16 * len(rows) * min(structure.states(structure.partners), 10**6)))
+        # Of each state two laws by recorded period, and some tables by pair of strategies.
+        size = min(structure.states(structure.partners), MAX_STATES) * (16 * len(rows) + 10 * 8 * CODES**2)
+        most = max(1, BYTES // size)
         templates = Templates(config, rows)
         for start in range(0, len(where), most):
             yield _batch(points, where[start : start + most], structure, rows, templates, theory)

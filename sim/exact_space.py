@@ -196,9 +196,10 @@ def refusal(parameters: Parameters) -> str | None:
         return None
     if (states := structure.states(structure.partners)) <= MAX_STATES:
         return None
+    by = " (tuples of partners, by population.coupling = weakest)" if structure.coupling == "weakest" else ""
     most = max((n for n in range(2, structure.partners) if structure.states(n) <= MAX_STATES), default=0)
     return (
-        f"population.partners = {structure.partners}: {states:,} states are too many for the exact chain "
+        f"population.partners = {structure.partners}: {states:,} states{by} are too many for the exact chain "
         f"(at most {MAX_STATES:,}); " + (f"at most {most} partners would do." if most else "no number of partners would do.")
     )
 

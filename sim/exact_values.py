@@ -164,7 +164,7 @@ def expected(batch: Batch, names: Iterable[str], groups: np.ndarray | None = Non
         for of in (found.mean, found.deviation):
             of.update({name: array[:, -1] for name, array in of.items() if name == "dissolution_cause"})
     if groups is not None:
-        found.deviation.update(_of_runs(batch, space, learning[0], groups))
+        found.deviation.update(_of_runs(batch, space, learning[0], groups, names))
     return found
 
 
@@ -228,17 +228,22 @@ def deviation(law: np.ndarray, values: np.ndarray, mean: np.ndarray) -> np.ndarr
     return found
 
 
-def _of_runs(batch: Batch, space: Space, learning: np.ndarray, groups: np.ndarray) -> dict[str, np.ndarray]:
+def _of_runs(
+    batch: Batch, space: Space, learning: np.ndarray, groups: np.ndarray, names: list[str]
+) -> dict[str, np.ndarray]:  # fmt: skip
     """Standard deviations of sums over the periods of one point; good to about 1e-8 of the mean."""
-    theories, number, periods = batch.reals.shape[1], int(groups.max()) + 1, len(batch.recorded) - 1
-    worth, marks = np.zeros((number + 2, len(learning))), np.zeros((number + 2, theories, len(BRANCHES) + 1, _CELLS))
-    worth[number:] = space.states.alive, learning
-    for k in range(number):
-        marks[k, :, : len(BRANCHES)] = (groups == k).reshape(theories, len(BRANCHES), _CELLS)
-    means, squares = sums_over(batch, periods, worth, marks)
-    spread = np.sqrt(np.maximum(squares - means**2, 0.0))[None]
-    return {"response_count": spread[:, :number], "dissolution_time": spread[:, number, None],
-            "cumulative_learning": spread[:, number + 1, None] / periods}  # fmt: skip
+    theories, periods, states = batch.reals.shape[1], len(batch.recorded) - 1, len(learning)
+    worth = {"dissolution_time": space.states.alive * 1.0, "cumulative_learning": learning / periods}
+    sums = [(name, value, np.full(groups.shape, False)) for name, value in worth.items() if name in names]
+    if "response_count" in names:
+        sums += [("response_count", np.zeros(states), groups == k) for k in range(int(groups.max()) + 1)]
+    if not sums:
+        return {}
+    marks = np.zeros((len(sums), theories, len(BRANCHES) + 1, _CELLS))
+    marks[:, :, : len(BRANCHES)] = np.reshape([mark for _, _, mark in sums], (-1, theories, len(BRANCHES), _CELLS))
+    means, squares = sums_over(batch, periods, np.array([value for _, value, _ in sums]), marks)
+    spread, owner = np.sqrt(np.maximum(squares - means**2, 0.0)), np.array([name for name, _, _ in sums])
+    return {name: spread[None, owner == name] for name in dict.fromkeys(owner.tolist())}
 
 
 def sums_over(

@@ -20,6 +20,8 @@ if TYPE_CHECKING:
     from sim.design import Point
     from sim.schema import Config
 
+#: Reasons for leaving points out that are told one by one.
+MOST_REASONS = 12
 AGREE, DISAGREE, BAD_INPUT, INTERRUPTED = 0, 1, 2, 130
 
 
@@ -128,11 +130,15 @@ def _note(rows: dict[str, Row], cells: Cells, called: str) -> None:
 
 
 def _grouped(refused: Sequence[str | None]) -> dict[str, tuple[int, str]]:
-    """Points left out, by the key that keeps them from an exact form: how many, and what is said of the first."""
+    """Points left out, by what keeps them from an exact form: how many, and what is said of them.
+
+    Where there is more to say than `MOST_REASONS`, by the key alone, with what is said of the first.
+    """
     found: dict[str, tuple[int, str]] = {}
+    several = len(set(refused)) > MOST_REASONS
     for why in refused:
         if why is not None:
-            key = why.partition(" = ")[0]
+            key = why.partition(" = ")[0] if several else why
             number, said = found.get(key, (0, why))
             found[key] = number + 1, said
     return found
