@@ -75,7 +75,9 @@ def _levels(values: np.ndarray) -> str:
 def _alliances(counts: np.ndarray) -> str:
     """Alliances of finished points; 0 are those of points that were solved."""
     drawn = counts[counts > 0]
-    parts = [f"{_span(drawn)} a point"] * (drawn.size > 0) + ["none, solved exactly"] * (drawn.size < counts.size)
+    parts = [f"{_span(drawn)} a point"] if drawn.size else []
+    if drawn.size < counts.size:
+        parts.append("none, solved exactly")
     return "; or ".join(parts) or "none yet"
 
 

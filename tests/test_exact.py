@@ -496,7 +496,7 @@ def test_solve__is_labelled_as_a_simulation(output):
     found = exact.solve(point, config)
     grid = period_grid([point], config.output.every)
     simulated = dataset([point], [run_segment(arguments_of(point, config, grid), 0, 100)], config)
-    left_out = {"alliances", *exact.OMITTED, *(f"{name}_se" for name in exact.OMITTED)}
+    left_out = {"alliances", "batch_mean", *exact.OMITTED, *(f"{name}_se" for name in exact.OMITTED)}
     extra = {f"{v.name}_sd" for v in VARIABLES}
     assert set(simulated.data_vars) - set(found.data_vars) == left_out & set(simulated.data_vars)
     assert {name for name in found.data_vars if name not in simulated} <= extra

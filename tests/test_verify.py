@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from conftest import base_config
 
-from sim import agreement, api, exact, verify
+from sim import agreement, api, exact, memory, verify
 from sim.design import points
 from sim.schema import Config
 
@@ -75,7 +75,7 @@ def test_main__interrupted(capsys, monkeypatch):
     def stop(*_):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(api, "tallied", stop)
+    monkeypatch.setattr(memory, "tallied", stop)
     assert verify.main(SMALL) == verify.INTERRUPTED == 130
 
 
