@@ -32,7 +32,7 @@ def plan_text(found: Survey, rates: Rates) -> str:
         + equal + (f": {factors}" if factors else "")
     ]  # fmt: skip
     if solved:
-        lines.append(f"exact      {solved} points are solved as Markov chains")
+        lines.append(f"exact      {solved} of them solved as Markov chains")
     if simulated and config.precision.kind == "target":
         seconds, told = _target_text(found, rates)
         lines += told

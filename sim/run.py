@@ -192,7 +192,7 @@ def _perform(found: Survey, name: str, question: str) -> int:
     print(
         f"{result.finished} of {len(found.tasks)} points{work} in {result.seconds:.1f} s"
         + (f": {rate:.0f} million a second" if result.updates else "")
-        + f" on {workers} workers, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
+        + f" on {workers} worker{'s' * (workers > 1)}, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
     )
     if result.failures:
         experiment.failed_message(result, found.path)

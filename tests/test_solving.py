@@ -197,7 +197,7 @@ def test_command__solves_and_says_so(tmp_path, monkeypatch, capsys):
     words = ("context=static", "method=exact", "population.periods=5", "compute=serial", "output.report=false")
     status, out, _ = command(monkeypatch, capsys, *words, "plan=true")
     assert status == 0
-    assert "exact      1 points are solved as Markov chains" in out
+    assert "exact      1 of them solved as Markov chains" in out
     assert "blocks" not in out
     status, out, _ = command(monkeypatch, capsys, *words)
     assert status == 0

@@ -41,6 +41,8 @@ LARGE_POINTS = Bar(at_most=1.05)
 #: Seconds of the exact engine: 10,000 points of two partners, 100 periods, all recorded; one point of eight partners.
 EXACT_SWEEP = Bar(at_most=10)
 EXACT_EIGHT = Bar(at_most=1)
+#: Alliances that a target takes over those of an oracle that knew each variance, at points that need over 10,000.
+TARGET = Bar(at_most=1.15)
 #: Seconds from the command to the first block of the default sweep.
 COLD = Bar(at_most=15)
 WARM = Bar(at_most=2.5)

@@ -96,6 +96,16 @@ GROUPS = (
         (SECONDS,),
         {"10,000 x 2": bars.EXACT_SWEEP, "1 x 8": bars.EXACT_EIGHT},
     ),
+    Group(
+        "target",
+        "phase diagram to a target, two threads",
+        (
+            Figure("alliances_over_oracle", "x the alliances of an oracle", 1, 3),
+            Figure("busy", "% busy", 100),
+            Figure("rate", "million partner-updates/s", 1e-6),
+        ),
+        {"": bars.TARGET},
+    ),
     Group("store", "writing the store", (Figure("seconds_per_point", "ms a point", 1e3, 2),)),
     Group("resume_of_a_complete_run", "finding that nothing is to be done", (SECONDS,)),
     Group("memory", "one point, ten periods: alliances", (PEAK, Figure("seconds", "s", 1, 1))),

@@ -26,6 +26,7 @@ import pytest
 
 from benchmarks.workloads import FEW, MECHANISMS, alive, base, living, prepared, scalar_form
 from sim import exact, experiment, plan, rng, rows, survey
+from sim.api import open_results
 from sim.blocks import run_segment
 from sim.collect import Collector
 from sim.config import compose
@@ -253,6 +254,35 @@ def test_benchmark_exact(benchmark, size, side, partners):
     where = period_grid(design, config.output.every), proposition_labels(design), theory_names(design)
     found = benchmark.pedantic(exact.values, (design, *where, config), rounds=ROUNDS, warmup_rounds=1)
     np.testing.assert_allclose(found["strategy_share"].sum(axis=2), 1, rtol=0, atol=1e-12)
+
+
+def test_benchmark_target(benchmark, size, tmp_path):
+    """A phase diagram to a target on two threads: alliances over those of an oracle that knew each variance, time busy."""
+    full = size == 1.0
+    error = 0.0025 if full else 0.02
+    words = [f"design.factors.{label}.levels.n={21 if full else 3}" for label in ("trust", "orientation")]
+    config = compose(["+experiment=precision_map", f"precision.standard_error={error}", "compute.workers=2", *words])
+    paths = (tmp_path / f"{k}.zarr" for k in range(100))
+    rates = plan.pilot(survey.survey(config, tmp_path / "none.zarr").tasks, config)
+    runs = []
+
+    def to_the_target():
+        found = survey.survey(config, next(paths))
+        result = experiment.perform(found, rates, "benchmark", "", threading.Event())
+        assert experiment.complete(found, result)
+        runs.append((found.path, result))
+
+    benchmark.pedantic(to_the_target, rounds=ROUNDS if full else 1)
+    path, result = runs[-1]
+    ds = open_results(path)
+    share, alliances = ds["survival"].isel(period=-1).values, ds["alliances"].values
+    oracle = share * (1 - share) / error**2
+    large = oracle > 10_000
+    assert large.any() or not full
+    if full:
+        benchmark.extra_info["alliances_over_oracle"] = float(alliances[large].sum() / oracle[large].sum())
+    benchmark.extra_info["busy"] = result.busy / (2 * result.seconds)
+    benchmark.extra_info["rate"] = result.updates / result.seconds
 
 
 def test_benchmark_store(benchmark, size, tmp_path):
