@@ -5,13 +5,14 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import threading
 from pathlib import Path
 
 import numpy as np
 import pytest
 import xarray as xr
 from conftest import base_config
+from life import assert_same, labelled, tally
+from life import fill as run
 
 from sim import executor, experiment, extension, info, place, replay, store, survey
 from sim.api import cube, open_results
@@ -28,43 +29,9 @@ def sweep(trust=(0.0, 0.5, 1.0), partners=(2, 3), **overrides) -> Config:
     return Config.model_validate(base_config(design__kind="factorial", design__factors=factors, **{**defaults, **overrides}))
 
 
-def run(config: Config, path: Path, stop_after: int | None = None) -> experiment.Progress | None:
-    """Survey and perform; `stop_after` blocks, as an interruption does."""
-    if any(sibling.exists() for sibling in place.siblings(path)):
-        extension.recover(path)
-    found = survey.survey(config, path)
-    if not found.tasks:
-        return None
-    stop = threading.Event()
-    real = executor.execute
-
-    def counted(blocks, config, event):
-        for number, outcome in enumerate(real(blocks, config, event), 1):
-            yield outcome
-            if number == stop_after:
-                event.set()
-
-    executor.execute = counted
-    try:
-        rates = {
-            (n, "sampled", full): 1e6 for n in (2, 3, 4, 5) for full in (False, True)
-        }  # slow on purpose: several blocks
-        return experiment.perform(found, rates, "test", "a question?", stop)
-    finally:
-        executor.execute = real
-
-
-def labelled(path: Path) -> xr.Dataset:
-    return xr.open_zarr(path).load().drop_attrs()
-
-
 def by_label(path: Path) -> xr.Dataset:
     ds = open_results(path).load().drop_attrs()
     return ds
-
-
-def tally(path: Path) -> xr.Dataset:
-    return xr.open_zarr(path, group="tally").load()
 
 
 def snapshot(path: Path) -> dict[str, bytes]:
@@ -93,8 +60,7 @@ def test_run__same_bits_for_every_executor_and_block_size(tmp_path, serial_store
     result = run(sweep(**overrides), other)
     assert result.finished == 6
     assert not result.failures
-    xr.testing.assert_identical(labelled(serial_store), labelled(other))
-    xr.testing.assert_identical(tally(serial_store), tally(other))
+    assert_same(serial_store, other)
 
 
 def test_run__a_store_is_what_simulate_returns(serial_store):
@@ -128,8 +94,7 @@ def test_run__interrupted_and_resumed_is_as_if_never_interrupted(tmp_path, seria
     assert done.sum() == first.finished
     second = run(config, path)
     assert second.finished == 6 - first.finished
-    xr.testing.assert_identical(labelled(serial_store), labelled(path))
-    xr.testing.assert_identical(tally(serial_store), tally(path))
+    assert_same(serial_store, path)
 
 
 def test_extension__more_alliances_equal_as_many_at_once(tmp_path):
@@ -137,8 +102,7 @@ def test_extension__more_alliances_equal_as_many_at_once(tmp_path):
     run(sweep(population__alliances=1000), grown)
     run(sweep(population__alliances=5000), grown)
     run(sweep(population__alliances=5000), at_once)
-    xr.testing.assert_identical(labelled(grown), labelled(at_once))
-    xr.testing.assert_identical(tally(grown), tally(at_once))
+    assert_same(grown, at_once)
     assert (labelled(grown).alliances == 5000).all()
 
 

@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 from conftest import base_config
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from life import assert_same, fill, labelled
 
-from sim import exact, executor, experiment, extension, place, plan, precision, run, store, supply, survey
+from sim import exact, plan, precision, run, store, supply
 from sim.api import open_results, simulate
 from sim.arguments import arguments_of
 from sim.blocks import run_segment
@@ -33,35 +31,6 @@ def target(standard_error=0.01, design=True, **overrides) -> Config:
     given = {"design__kind": "factorial", "design__factors": FACTORS} if design else {}
     defaults = {"population__periods": 12, "precision__kind": "target", "precision__standard_error": standard_error}
     return Config.model_validate(base_config(**{**given, **defaults, **overrides}))
-
-
-def fill(config: Config, path: Path, stop_after: int | None = None) -> experiment.Progress | None:
-    """A run of a store, on rates that make many blocks; stopped after so many."""
-    if any(sibling.exists() for sibling in place.siblings(path)):
-        extension.recover(path)
-    found = survey.survey(config, path)
-    if not found.tasks:
-        return None
-    stop, real = threading.Event(), executor.execute
-
-    def counted(blocks, config, event):
-        for number, outcome in enumerate(real(blocks, config, event), 1):
-            yield outcome
-            if number == stop_after:
-                event.set()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "execute", counted)
-        return experiment.perform(found, {(n, "sampled", False): 3e6 for n in (2, 3)}, "test", "", stop)
-
-
-def contents(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
-    return xr.open_zarr(path).load().drop_attrs(), xr.open_zarr(path, group="tally").load()
-
-
-def assert_same(first: Path, second: Path) -> None:
-    for one, other in zip(contents(first), contents(second), strict=True):
-        xr.testing.assert_identical(one, other)
 
 
 def first_that_holds(config: Config, k: int) -> int:
@@ -218,9 +187,9 @@ def test_target__tightened_equals_tight_at_once(tmp_path):
         fill(target(error), tmp_path / "grown.zarr")
     fill(target(0.006), tmp_path / "once.zarr")
     assert_same(tmp_path / "grown.zarr", tmp_path / "once.zarr")
-    before = contents(tmp_path / "grown.zarr")
+    before = labelled(tmp_path / "grown.zarr")
     assert fill(target(0.02), tmp_path / "grown.zarr") is None
-    xr.testing.assert_identical(before[0], contents(tmp_path / "grown.zarr")[0])
+    xr.testing.assert_identical(before, labelled(tmp_path / "grown.zarr"))
 
 
 def test_target__goes_on_from_a_fixed_number_and_back(tmp_path):

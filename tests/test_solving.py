@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import threading
-from pathlib import Path
-
 import numpy as np
 import pytest
 import xarray as xr
 from conftest import base_config
+from life import assert_same, fill, tally
 
 import sim
 from analysis.contrasts import contrasts
-from sim import exact, executor, experiment, extension, info, place, plan, run, solving, store, survey
+from sim import exact, info, plan, run, solving, store, survey
 from sim.api import open_results
 from sim.config import from_mapping
 from sim.design import ConfigError, points
@@ -30,34 +28,6 @@ def config(method="auto", trust=(0.2, 0.5, 0.8), course=True, **overrides) -> Co
     return Config.model_validate(base_config(**{**given, **overrides}))
 
 
-def fill(given: Config, path: Path, stop_after: int | None = None) -> experiment.Progress | None:
-    if any(sibling.exists() for sibling in place.siblings(path)):
-        extension.recover(path)
-    found = survey.survey(given, path)
-    if not found.tasks:
-        return None
-    stop, real = threading.Event(), executor.execute
-
-    def counted(blocks, config, event):
-        for number, outcome in enumerate(real(blocks, config, event), 1):
-            yield outcome
-            if number == stop_after:
-                event.set()
-
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(executor, "execute", counted)
-        return experiment.perform(found, dict.fromkeys([(n, "sampled", False) for n in (2, 3)], 1e6), "test", "", stop)
-
-
-def contents(path: Path) -> tuple[xr.Dataset, xr.Dataset]:
-    return xr.open_zarr(path).load().drop_attrs(), xr.open_zarr(path, group="tally").load()
-
-
-def assert_same(first: Path, second: Path) -> None:
-    for one, other in zip(contents(first), contents(second), strict=True):
-        xr.testing.assert_identical(one, other)
-
-
 def test_exact__a_store_holds_what_the_engine_says(tmp_path):
     given = config("exact", course=False)
     result = fill(given, tmp_path / "a.zarr")
@@ -69,11 +39,7 @@ def test_exact__a_store_holds_what_the_engine_says(tmp_path):
     assert (ds.learning.isel(period=slice(1, None)) > 0).all()
     for k, point in enumerate(points(given)):
         np.testing.assert_allclose(ds.survival.values[k], exact.solve(point, given).survival.values[0], atol=1e-12)
-    assert not tally_of(tmp_path / "a.zarr").by_period.any()
-
-
-def tally_of(path: Path) -> xr.Dataset:
-    return contents(path)[1]
+    assert not tally(tmp_path / "a.zarr").by_period.any()
 
 
 def test_auto__points_with_a_chain_are_those_of_exact_the_others_those_of_simulate(tmp_path):
