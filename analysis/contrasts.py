@@ -31,7 +31,7 @@ SAME = 1e-9
 
 
 class Levels(NamedTuple):
-    """A factor: the levels there are (numbers ascending, names as they appear), and each point's by its place in them."""
+    """A factor: the levels there are (ascending, names by the alphabet), and each point's by its place in them."""
 
     names: np.ndarray
     place: np.ndarray
@@ -52,8 +52,8 @@ def contrasts(
     variable : what is kept by batch (``output.batches``); survival and learning are those of a point's last period.
     baseline : levels of some factors. Every point is compared to the one that has these, and its own levels of the
         other factors; NaN where there is none.
-    along : a factor. Every point is compared to the one with the next lower level (of names: the one before), all else
-        equal. Either `baseline` or `along` is given.
+    along : a factor. Every point is compared to the one with the next lower level (of names: the one before it in the
+        alphabet), all else equal. Either `baseline` or `along` is given.
     level : of the interval, in (0, 1).
 
     Returns
@@ -78,7 +78,7 @@ def contrasts(
         raise AnalysisError("give either a baseline, {factor: level}, or along, a factor")
     if not 0.0 < level < 1.0:
         raise AnalysisError(f"level = {level:g}: must be between 0 and 1")
-    if along in ds.dims and ds[along].dtype.kind in "iuf":
+    if along in ds.dims:
         ds = ds.sortby(along)
     means, alliances, levels = _means(ds, variable), ds["alliances"], _levels(ds)
     if baseline is not None:
@@ -169,10 +169,7 @@ def _levels(ds: xr.Dataset) -> dict[str, Levels]:
     for label in json.loads(ds.attrs.get("factors", "[]")):
         if label in ds.coords:
             values = ds[label].broadcast_like(like).transpose(*like.dims).values.ravel()
-            names, first, place = np.unique(values, return_index=True, return_inverse=True)
-            if values.dtype.kind not in "iuf":
-                order = np.argsort(first)
-                names, place = names[order], np.argsort(order)[place]
+            names, place = np.unique(values, return_inverse=True)
             found[label] = Levels(names, place)
     return found
 

@@ -61,7 +61,7 @@ def sobol(
     """
     sample, values, errors, dims = _runs(ds, variable, periods, "saltelli")
     names, common = list(sample.design.factors), json.loads(ds.attrs["config"])["random"]["common"]
-    found = sobol_indices(values, None if common else errors, names, resamples, level, seed)
+    found = sobol_indices(values, None if common else errors, names, resamples, level, seed, sample.runs)
     with np.errstate(divide="ignore", invalid="ignore"):
         noise = np.mean(errors**2, axis=0) / found["variance"] if errors is not None else np.full(values.shape[1:], np.nan)
     about = {
@@ -133,7 +133,7 @@ def morris(
 
 def sobol_indices(
     values: np.ndarray, errors: np.ndarray | None, names: Sequence[str], resamples: int = RESAMPLES, level: float = LEVEL,
-    seed: int = 1,
+    seed: int = 1, runs: np.ndarray | None = None,
 ) -> dict[str, np.ndarray]:  # fmt: skip
     """Sobol indices of the runs of a Saltelli design.
 
@@ -141,6 +141,7 @@ def sobol_indices(
     ----------
     values : float64 (runs, ...), N (k + 2) runs of k factors: for each base point A, AB of each factor, B.
     errors : their standard errors if independent of one another, whose part in the indices is then taken out; or None.
+    runs : int64 (runs,), equal where runs are one and the same point, with one and the same error; default: none are.
 
     Returns
     -------
@@ -155,23 +156,40 @@ def sobol_indices(
     base = np.arange(len(columns)) % (k + 2)
     ends = (base == 0) | (base == k + 1)
     variance = columns[ends].var(axis=0)
+    alone, together = _noise(noise, np.arange(len(columns)) if runs is None else runs, k)
     for c, column in enumerate(columns.T):
         if np.isnan(column).any() or variance[c] <= NOTHING * np.abs(column).max() ** 2:
             continue
         made: Mapping[str, Any] = analyzer.analyze(
             _problem(names), column, calc_second_order=False, num_resamples=resamples, conf_level=level, seed=seed
         )
-        own = noise[:, c]
-        left = max(1.0 - own[ends].mean() / variance[c], NOTHING)
-        added = np.array([(own[base == 0] + own[base == j + 1]).mean() for j in range(k)]) / (2.0 * variance[c])
-        found["S1"][:, c], found["S1_conf"][:, c] = made["S1"] / left, made["S1_conf"] / left
-        found["ST"][:, c], found["ST_conf"][:, c] = (made["ST"] - added) / left, made["ST_conf"] / left
+        left = max(1.0 - noise[ends, c].mean() / variance[c], NOTHING)
+        first, total = (part[:, c] / variance[c] for part in (alone, together))
+        found["S1"][:, c], found["S1_conf"][:, c] = (made["S1"] - first) / left, made["S1_conf"] / left
+        found["ST"][:, c], found["ST_conf"][:, c] = (made["ST"] - total) / left, made["ST_conf"] / left
     out: dict[str, np.ndarray] = {}
     for name, key in (("first", "S1"), ("total", "ST")):
         middle, half = found[key], found[f"{key}_conf"]
         each = {name: middle, f"{name}_low": middle - half, f"{name}_high": middle + half}
         out |= {label: array.reshape(k, *shape) for label, array in each.items()}
     return out | {"variance": variance.reshape(shape)}
+
+
+def _noise(noise: np.ndarray, runs: np.ndarray, k: int) -> tuple[np.ndarray, np.ndarray]:
+    """What squared errors (runs, columns) add to products behind `first` and to squares behind `total`: (k, columns).
+
+    Of a base point, B (AB - A) averages the first and (A - AB)^2 / 2 the second. Errors of different points do not
+    correlate; two runs that are one point have one error, which is squared in a product and cancels in a difference.
+    """
+    step = k + 2
+    a, b = slice(0, None, step), slice(k + 1, None, step)
+    alone, together = np.empty((2, k, noise.shape[1]))
+    for j in range(k):
+        ab = slice(j + 1, None, step)
+        same = ((runs[ab] == runs[b]) * 1.0 - (runs[a] == runs[b]))[:, None]
+        alone[j] = (same * noise[b]).mean(axis=0)
+        together[j] = ((runs[ab] != runs[a])[:, None] * (noise[a] + noise[ab])).mean(axis=0) / 2.0
+    return alone, together
 
 
 def _labelled(

@@ -21,6 +21,7 @@ from typing import Any
 
 import numpy as np
 
+from sim.fields import ConfigError
 from sim.parameters import Parameters
 from sim.theory import DRIVERS
 from sim.variables import BY_NAME, VARIABLES
@@ -161,6 +162,10 @@ def cells_of(
         slack = 1e-9 * limit if name in _COUNTS else ROUNDING
         parts.append([_names(name, mean.shape)[there.ravel()], number[there], observed[there], mean[there],
                       deviation[there], limit, binary, slack])  # fmt: skip
+    if not parts:
+        raise ConfigError(
+            "output.variables: nothing that is recorded has an exact value to compare with; add another variable."
+        )
     rows = [[np.broadcast_to(np.ravel(column), len(part[0])) for column in part] for part in parts]
     return Cells(*(np.concatenate(column) for column in zip(*rows, strict=True)))
 

@@ -154,7 +154,7 @@ def expected(batch: Batch, names: Iterable[str], groups: np.ndarray | None = Non
         getattr(found, key).update({name: np.concatenate([c[name] for c in columns], axis=1) for name in columns[0]})
     learning = values["learning"][..., 0]
     runs = {
-        "dissolution_time": laws.visits @ (space.states.alive * 1.0),
+        "dissolution_time": (laws.visits * space.states.alive).sum(axis=1),
         "cumulative_learning": (laws.visits * learning).sum(axis=1) / (len(batch.recorded) - 1),
         "response_count": laws.responses.reshape(len(laws.responses), -1),
     }
@@ -211,9 +211,9 @@ def averaged(law: np.ndarray, values: np.ndarray) -> tuple[np.ndarray, np.ndarra
 
 
 def _times(law: np.ndarray, values: np.ndarray) -> np.ndarray:
-    if len(values) > 1:
-        return np.asarray(law @ values)
-    return np.asarray((law.reshape(-1, law.shape[-1]) @ values[0]).reshape(*law.shape[:2], -1))
+    # A product for each point, never one of all: how a library orders its sums depends on the shape, and the bits of a
+    # point are not to depend on which others are solved with it.
+    return np.asarray(np.matmul(law, values))
 
 
 def deviation(law: np.ndarray, values: np.ndarray, mean: np.ndarray) -> np.ndarray:

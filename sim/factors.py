@@ -178,15 +178,18 @@ def _check_scale(key: str, s: Spacing) -> None:
 # Levels of a sampled design
 
 
-def quantiles(label: str, factor: Factor, kind: str) -> Callable[[np.ndarray], list[Level]]:
+def quantiles(label: str, factor: Factor, kind: str, grid: int | None = None) -> Callable[[np.ndarray], list[Level]]:
     """What takes positions in [0, 1], one for each row of a sample, to levels of a factor.
 
     Position u is ``low + u (high - low)`` on a linear scale, the same between logarithms on a log scale, both with 12
     significant digits; ``low + floor(u (high - low + 1))`` among whole numbers; level ``floor(u n)`` of a list of n.
+    On a grid, both ends of which are positions, whole numbers are the nearest to ``low + u (high - low)``, and each level
+    of a list takes as many positions as any other.
 
     Parameters
     ----------
     label, factor : of the design.  kind : of the design, for messages.
+    grid : positions are 0, 1/(grid - 1), ..., 1, those of a Morris design.
 
     Raises
     ------
@@ -202,6 +205,9 @@ def quantiles(label: str, factor: Factor, kind: str) -> Callable[[np.ndarray], l
             raise ConfigError(
                 f"{key} = {show(levels)}: one level does not vary; design={kind} needs two or more, or {instead}."
             )
+        if grid:
+            # The middles of as many equal parts: each level has as many positions as any other, see `sim.sampling`.
+            return lambda u: [pairs[k] for k in _cells((np.rint(u * (grid - 1)) + 0.5) / grid, len(pairs))]
         return lambda u: [pairs[k] for k in _cells(u, len(pairs))]
     s = levels
     _check_scale(key, s)
@@ -211,6 +217,8 @@ def quantiles(label: str, factor: Factor, kind: str) -> Callable[[np.ndarray], l
         _check_range(label, path, s)
     if s.scale == "integer":
         first, number = int(s.low), int(s.high) - int(s.low) + 1
+        if grid:
+            return lambda u: [(first + k, first + k) for k in np.rint(u * (number - 1)).astype(np.int64).tolist()]
 
         def whole(u: np.ndarray) -> list[Level]:
             cells = _cells(u, number)

@@ -27,10 +27,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
     factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
     if config.design.kind in SAMPLED:
         factors = f"{config.design.kind} of {', '.join(config.design.factors)}"
-    lines = [
-        f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
-        + equal + (f": {factors}" if factors else "")
-    ]  # fmt: skip
+    some = f"{len(found.tasks)} of {len(found.points)}{equal}, {kept} are finished" if kept else f"{len(found.tasks)}{equal}"
+    lines = [f"points     {some}" + (f": {factors}" if factors else "")]
     if solved:
         lines.append(f"exact      {solved} of them solved as Markov chains")
     if simulated and config.precision.kind == "target":

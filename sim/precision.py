@@ -8,8 +8,8 @@ A sample that does not vary says little: of n alliances that are all alike, 3/n 
 being missed (the rule of three). An error therefore counts as at least ``range x sqrt(3) / n``, the standard error that
 goes with a share of 3/n, where `range` is the largest value that an alliance can have.
 
-Stopping where the estimate of the error is small makes the stated error a little too small: with a first look at 1000 and
-errors well estimated by then, intervals hold as often as they say (``tests/test_precision.py``, slow).
+A point ends where the estimate of its error is small, and so, where errors go with means as they do for shares, where the
+mean is low rather than high. ``docs/designs.md`` says what this does to intervals.
 """
 
 from __future__ import annotations
@@ -207,7 +207,7 @@ def described(config: Config) -> str:
 def shortfalls(
     points: Sequence[Point], where: Sequence[int], read: Callable[[str], np.ndarray], grid: np.ndarray, config: Config
 ) -> list[float]:
-    """How far stored points are from the target: `excess` of each; 0 for exact ones.
+    """How far stored points are from the target: `excess` of each; 0 for exact ones, infinite without a value.
 
     Parameters
     ----------
@@ -220,8 +220,10 @@ def shortfalls(
     found = []
     for point, k in zip(points, where, strict=True):
         values = {key: array[k] for key, array in stored.items()}
-        solved = alliances[k] == 0
-        found.append(0.0 if solved else excess(cells_of_values(point, values, int(alliances[k]), grid, config), config))
+        cells = cells_of_values(point, values, int(alliances[k]), grid, config)
+        # What was solved has no error, where it has a value.
+        exact = np.inf if np.isnan(cells.mean).any() else 0.0
+        found.append(exact if alliances[k] == 0 else excess(cells, config))
     return found
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -50,6 +51,8 @@ def check_size(design: Design) -> None:
     if kind == "morris" and (levels is None or levels % 2):
         said = "needs the levels of its grid, an even number in [2, 1000], usually 4"
         raise ConfigError(f"design.levels = {'null' if levels is None else levels}: design=morris {said}.")
+    if kind == "morris":
+        _check_grid(design)
     number, most = runs_of(design, points), MAX_POINTS // runs_of(design, 1)
     if number > MAX_POINTS:
         most = 1 << (most.bit_length() - 1) if kind in GROWING and most else most
@@ -62,6 +65,18 @@ def check_size(design: Design) -> None:
         near = " or ".join(f"{n} ({runs:,} runs)" for n, runs in sizes if runs <= MAX_POINTS)
         said = f"design={kind} needs a power of two, as only so many points of the sequence are balanced in every factor"
         raise ConfigError(f"design.points = {points}: {said}; take {near}.")
+
+
+def _check_grid(design: Design) -> None:
+    """Refuse a grid on which some levels of a list would take more positions than others, or none."""
+    lists = {label: len(f.levels) for label, f in design.factors.items() if isinstance(f.levels, tuple) and f.levels}
+    needed = math.lcm(2, *lists.values())
+    if (design.levels or 0) % needed:
+        counts = ", ".join(f"{label} has {number}" for label, number in lists.items())
+        raise ConfigError(
+            f"design.levels = {design.levels}: lists of levels must share the grid evenly ({counts}), so that it takes a "
+            f"multiple of {needed}."
+        )
 
 
 def unit_sample(design: Design) -> np.ndarray:
@@ -115,7 +130,7 @@ def sampled_rows(design: Design) -> tuple[list[dict[str, Level]], np.ndarray]:
     ------
     ConfigError : levels that a sample cannot be taken of.
     """
-    takers = [quantiles(label, factor, design.kind) for label, factor in design.factors.items()]
+    takers = [quantiles(label, factor, design.kind, design.levels) for label, factor in design.factors.items()]
     sample = unit_sample(design)
     columns = [take(sample[:, k]) for k, take in enumerate(takers)]
     coordinates = [[coordinate for coordinate, _ in column] for column in columns]

@@ -50,6 +50,12 @@ def _named(value: Any, known: tuple[str, ...], refusal: str) -> Any:
     return value
 
 
+def _once(value: Any) -> Any:
+    if len(set(value)) < len(value):
+        raise refuse("each once")
+    return value
+
+
 def _has_error(value: Any) -> Any:
     for name in value:
         if name not in WITH_ERROR:
@@ -144,7 +150,7 @@ class Precision(Group):
     variable: Names = Field(description="variables whose standard errors the target is for")
     period: Annotated[
         Annotated[Literal["last", "all"], Tag("<word>")]
-        | Annotated[Annotated[tuple[Period, ...], Field(min_length=1)], Tag("<list>")],
+        | Annotated[Annotated[tuple[Period, ...], Field(min_length=1), AfterValidator(_once)], Tag("<list>")],
         Discriminator(form),
         BeforeValidator(one_or_several),
         Allowed("last, all, a period, or a list of periods"),

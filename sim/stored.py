@@ -61,7 +61,9 @@ class Stored:
             raise ConfigError(f"point = {show(index)}: {str(self.store.path)!r} holds {which}.")
         if not self.store.done[index]:
             raise ConfigError(f"point = {index}: not finished yet; the same run command goes on with it.")
-        return int(self.store.alliances[index])
+        if not (number := int(self.store.alliances[index])):
+            raise ConfigError(f"point = {index}: was solved exactly, so that it has no alliances to tell of.")
+        return number
 
     def point(self, index: int) -> tuple[Point, Config]:
         """A finished point, and the run as if it were of this point alone.

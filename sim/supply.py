@@ -207,7 +207,7 @@ def forecast(tasks: Sequence[Task], config: Config, grid: np.ndarray) -> list[tu
     Simulates the first look of each, for no longer than `FORECAST_SECONDS`; this decides nothing.
     """
     templates, size = Templates(config, grid), precision.looks(config.precision.max_alliances)[0]
-    spread = sorted({len(tasks) * k // FORECAST_POINTS for k in range(FORECAST_POINTS)} | {len(tasks) - 1})
+    spread = sorted({(len(tasks) - 1) * k // (FORECAST_POINTS - 1) for k in range(FORECAST_POINTS)})
     found: list[tuple[Task, float]] = []
     started = time.monotonic()
     # In an order that is spread evenly wherever it ends.

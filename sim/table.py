@@ -16,6 +16,8 @@ from sim.schema import MAX_POINTS
 
 _WHOLE = re.compile(r"[+-]?\d{1,300}", re.ASCII)
 _NUMBER = re.compile(r"[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?", re.ASCII | re.IGNORECASE)
+#: What is written for numbers that are none.
+_NO_NUMBERS = ("nan", "inf", "infinity")
 #: Bytes that a table of the largest design may have.
 _MOST_BYTES = 2**30
 
@@ -84,7 +86,7 @@ def _csv(file: Path, where: str, labels: Sequence[str]) -> Table:
         last = reader.line_num
         for cells in reader:
             place, last = f"line {last + 1}", reader.line_num
-            if not cells:
+            if not any(cell.strip() for cell in cells):
                 continue
             if len(cells) != len(header):
                 raise ConfigError(f"{where}, {place}: has {len(cells)} cells; the header has {len(header)}.")
@@ -101,7 +103,9 @@ def _cell(where: str, name: str, text: str) -> Cell:
         raise ConfigError(f"{where}: the cell of {name} is empty; every row gives each factor a level.")
     if _WHOLE.fullmatch(text):
         return int(text)
-    return _finite(where, name, float(text)) if _NUMBER.fullmatch(text) else text
+    if _NUMBER.fullmatch(text) or text.lower().lstrip("+-") in _NO_NUMBERS:
+        return _finite(where, name, float(text))
+    return text
 
 
 def _finite(where: str, name: str, value: float) -> float:

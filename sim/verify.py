@@ -43,11 +43,13 @@ class Comparison:
 
     Attributes
     ----------
-    rows : by variable.  points : how many were compared.  left_out : what prevents an exact form -> points, an example.
+    rows : by variable.  points : how many were compared.  alliances : of each, in order.
+    left_out : what prevents an exact form -> points, an example.
     """
 
     rows: dict[str, Row]
     points: int
+    alliances: tuple[int, ...]
     left_out: dict[str, tuple[int, str]]
 
     @property
@@ -106,7 +108,7 @@ def compare(config: Config) -> Comparison:
                 own[name] = own[name][where]
         cells = cells_of(own, expected, point.parameters, int(simulated["alliances"][k]))
         _note(rows, cells, _called(point))
-    return Comparison(rows, len(served), left_out)
+    return Comparison(rows, len(served), tuple(simulated["alliances"].tolist()), left_out)
 
 
 def _called(point: Point) -> str:
@@ -155,10 +157,12 @@ def largest_z(cells: int) -> float:
     return float(norm.ppf((1 + 0.5 ** (1 / cells)) / 2))
 
 
-def report(found: Comparison, alliances: str) -> str:
+def report(found: Comparison) -> str:
     """Text about a comparison."""
     from sim.agreement import FALSE_ALARM, POWER
 
+    least, most = min(found.alliances), max(found.alliances)
+    alliances = f"{most:,}" if least == most else f"{least:,} to {most:,}"
     width = max(len(name) for name in found.rows)
     lines = [
         f"{found.points:,} point{'s' * (found.points > 1)} compared, {alliances} alliances each",
@@ -201,7 +205,7 @@ def main(words: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("interrupted; nothing was written.", file=sys.stderr)
         return INTERRUPTED
-    print(report(found, f"{config.population.alliances:,}"), flush=True)
+    print(report(found), flush=True)
     return AGREE if found.agree else DISAGREE
 
 

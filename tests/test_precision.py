@@ -281,6 +281,7 @@ def test_command__says_beforehand_and_at_the_end_what_stays_short(tmp_path, monk
         (["precision.period=11"], "the nearest recorded period is 10"),
         (["precision.period=0", "precision.variable=learning"], "precision.period = 0: nothing is learned in period 0"),
         (["design=factorial", "design.factors.a={path: population.alliances, levels: [5, 9]}"], "factor of the design"),
+        (["precision.period=[3,3]"], "precision.period = [3, 3]: each once."),
         (["precision.standard_error=-1"], "precision.standard_error = -1: must be in [1e-9, 1e6]"),
         (["precision.variable=survivl"], "did you mean survival?"),
         (["precision.variable=[]"], "precision.variable = []"),

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import threading
 import time
+from collections import Counter
 
 import hypothesis.strategies as st
 import numpy as np
@@ -482,3 +483,37 @@ def test_size__ten_thousand_runs_are_quick():
     assert time.perf_counter() - begin < 10
     assert len(runs) == 2048 * 7
     assert len(found) > 2048 * 2
+
+
+# Grids of Morris designs
+
+
+TRUST_RANGE = ("context.trust.mean", {"low": 0.0, "high": 1.0})
+
+
+def morris_levels(levels, number):
+    config = small("morris", 40, {"a": ("response.theory_mix", levels), "trust": TRUST_RANGE}, levels=number)
+    points_, runs = design_rows(config)
+    return [points_[k].labels["a"] for k in runs]
+
+
+THEORIES = ["larsson1998", "barriers_only", "tit_for_tat", "always_collaboration", "always_competition"]
+
+
+@pytest.mark.parametrize(("levels", "number"), [(THEORIES, 10), (THEORIES[:3], 6), (THEORIES[:2], 4), (THEORIES[:4], 4)])
+def test_morris__every_level_of_a_list_is_run_and_about_as_often(levels, number):
+    counts = Counter(morris_levels(levels, number))
+    assert set(counts) == set(levels)
+    assert min(counts.values()) > 0.4 * max(counts.values())
+
+
+@pytest.mark.parametrize(("levels", "needed"), [(THEORIES, 10), (THEORIES[:3], 6)])
+def test_morris__a_grid_that_lists_do_not_share_evenly_is_refused(levels, needed):
+    with pytest.raises(ConfigError, match=rf"design\.levels = 4: .*a has {len(levels)}.* multiple of {needed}"):
+        morris_levels(levels, 4)
+
+
+def test_morris__whole_numbers_reach_both_ends():
+    factors = {"n": ("population.partners", {"low": 2, "high": 9, "scale": "integer"}), "trust": TRUST_RANGE}
+    found, _ = design_rows(small("morris", 30, factors, levels=4))
+    assert {p.labels["n"] for p in found} == {2, 4, 7, 9}

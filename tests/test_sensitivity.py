@@ -45,7 +45,8 @@ def made(config: Config, function, error=0.0, seed=5) -> xr.Dataset:
     """A dataset as of a run of a design, its `learning` at two periods a function of the levels, with noise."""
     points, _ = design_rows(config)
     levels = {label: np.array([p.labels[label] for p in points]) for label in config.design.factors}
-    u = np.stack(list(levels.values()), axis=1)
+    names = any(values.dtype.kind == "U" for values in levels.values())
+    u = np.stack([values.astype(object) if names else values for values in levels.values()], axis=1)
     y = function(u) + error * np.random.default_rng(seed).normal(size=len(u))
     data = {
         "learning": (("point", "period"), np.stack([np.full(len(y), np.nan), y], 1)),
@@ -92,6 +93,49 @@ def test_sobol__the_error_of_the_runs_is_taken_out_where_they_are_independent():
     assert float(found["noise"]) == pytest.approx(1 / 3, abs=0.02)
     left = sensitivity.sobol(made(configured("saltelli", 8192, common=True), ishigami, error), "learning", [10])
     assert float(left["total"].sel(factor="prior", period=10)) > TOTAL[2] + 0.1
+
+
+def test_sobol__one_error_of_equal_runs_is_no_difference_between_them():
+    """Two levels, three, and a range: half of the pairs that differ in the first factor alone are the same point.
+
+    The function's indices by enumeration; errors as large as it varies would take .25 from totals if equal runs counted.
+    """
+    factors = {
+        "rule": {"path": "response.theory_mix", "levels": ["larsson1998", "barriers_only"]},
+        "partners": {"path": "population.partners", "levels": [2, 3, 4]},
+        "trust": {"path": "context.trust.mean", "levels": {"low": 0.0, "high": 1.0}},
+    }
+    config = configured("saltelli", 4096, **factors)
+
+    def value(u):
+        return 2.0 * (u[:, 0] == "larsson1998") * (u[:, 1].astype(float) - 1.0) + u[:, 2].astype(float)
+
+    sd = 1.5
+    found = sensitivity.sobol(made(config, value, sd), "learning", [10]).sel(period=10)
+    grid = np.array([[2.0 * a * (n - 1.0) for n in (2, 3, 4)] for a in (0, 1)])
+    whole = grid.var() + 1 / 12
+    first = np.array([grid.mean(axis=1).var(), grid.mean(axis=0).var(), 1 / 12]) / whole
+    total = np.array([grid.var(axis=0).mean(), grid.var(axis=1).mean(), 1 / 12]) / whole
+    np.testing.assert_allclose(found["total"], total, atol=0.06)
+    np.testing.assert_allclose(found["first"], first, atol=0.08)
+
+
+def test_sobol__first_order_of_discrete_factors_is_not_raised_by_errors():
+    """AB may be the same point as B, whose error then is squared in the product."""
+    factors = {
+        "rule": {"path": "response.theory_mix", "levels": ["larsson1998", "barriers_only"]},
+        "partners": {"path": "population.partners", "levels": [2, 3]},
+    }
+    config = configured("saltelli", 4096, **factors)
+    ds = made(config, lambda u: 1.0 * (u[:, 0] == "larsson1998"))
+    exact = sensitivity.sobol(ds, "learning", [10]).sel(period=10)
+    np.testing.assert_allclose(exact["first"], [1, 0], atol=0.02)
+    # Four points: their errors are drawn anew until they average out.
+    runs = [sensitivity.sobol(made(config, lambda u: 1.0 * (u[:, 0] == "larsson1998"), 0.3, seed), "learning", [10])
+            for seed in range(60)]  # fmt: skip
+    mean = xr.concat(runs, "run").median("run").sel(period=10)
+    assert abs(float(mean["first"].sel(factor="partners"))) < 0.06
+    assert abs(float(mean["total"].sel(factor="partners"))) < 0.12
 
 
 def test_sobol__nothing_varies_nothing_is_said():

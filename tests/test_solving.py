@@ -14,6 +14,7 @@ from sim import exact, info, plan, run, solving, store, survey
 from sim.api import open_results
 from sim.config import from_mapping
 from sim.design import ConfigError, points
+from sim.labels import proposition_labels, theory_names
 from sim.schema import Config
 
 #: Kept context is solved, moving context is simulated.
@@ -212,3 +213,30 @@ def test_store__a_solved_point_is_not_taken_for_an_unfinished_one(tmp_path):
     fill(config("exact", course=False), tmp_path / "a.zarr")
     assert store.read(tmp_path / "a.zarr").done.tolist() == [1, 1, 1]
     assert fill(config("exact", course=False, population__alliances=10**6), tmp_path / "a.zarr") is None
+
+
+def test_exact__bits_do_not_depend_on_which_points_are_solved_together():
+    given = config("exact", course=False, trust=tuple(np.linspace(0.05, 0.95, 23).round(3).tolist()))
+    all_of_them = points(given)
+    grid, labels, theories = np.arange(16), proposition_labels(all_of_them), theory_names(all_of_them)
+    together = exact.values(all_of_them, grid, labels, theories, given)
+    for some in (all_of_them[:1], all_of_them[3:8], all_of_them[22:]):
+        first = all_of_them.index(some[0])
+        apart = exact.values(some, grid, labels, theories, given)
+        for name, array in apart.items():
+            np.testing.assert_array_equal(array, together[name][first : first + len(some)], err_msg=name)
+
+
+def test_target__a_variable_without_an_exact_value_is_named(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    words = ("context=static", "method=auto", "precision=target", "precision.variable=cumulative_learning_hist",
+             "population.periods=5", "compute=serial", "output.report=false")  # fmt: skip
+    status, _, err = command(monkeypatch, capsys, *words)
+    assert status == 0
+    assert "warning: 1 of 1 points stay above the target" in err
+
+
+def test_replay__of_a_solved_point_says_that_there_is_nothing_to_tell(tmp_path):
+    fill(config("exact", course=False), tmp_path / "a.zarr")
+    with pytest.raises(ConfigError, match="point = 0: was solved exactly"):
+        sim.histories(tmp_path / "a.zarr", 0)

@@ -59,7 +59,7 @@ def test_csv__numbers_are_numbers_and_the_rest_words(tmp_path):
         {"trust": 0.5, "partners": 2, "rule": "larsson1998"}, {"trust": 1, "partners": 3, "rule": "tit_for_tat"},
     ]  # fmt: skip
     assert [p.parameters.population.partners for p in found] == [2, 3]
-    cells = ["7", "-7", "+7", "007", ".5", "5.", "1e-3", "1E3", "1_000", "0x10", "nan", "inf", "true", "a b", "٣"]
+    cells = ["7", "-7", "+7", "007", ".5", "5.", "1e-3", "1E3", "1_000", "0x10", "true", "a b", "٣"]
     rows = table.read(str(written(tmp_path, "a\n" + "\n".join(cells))), ["a"]).rows
     assert [row["a"] for row in rows] == [7, -7, 7, 7, 0.5, 5.0, 0.001, 1000.0, *cells[8:]]
     assert [type(row["a"]) for row in rows[:4]] == [int] * 4
@@ -227,3 +227,17 @@ def test_store__needs_the_file_no_more(tmp_path):
     assert [p.labels["rule"] for p in found] == ["larsson1998", "tit_for_tat", "barriers_only"]
     assert [p.parameters.context.trust.mean for p in found] == [0.5, 1, 0.25]
     assert json.loads(stored.store.attrs["config"])["design"]["rows"] == str(file)
+
+
+@pytest.mark.parametrize("text", ["nan", "NaN", "inf", "-Infinity"])
+def test_csv__what_is_no_number_is_blamed_where_it_stands(tmp_path, text):
+    file = tmp_path / "a.csv"
+    file.write_text(f"trust,k\n0.1,{text}\n0.2,0.3\n")
+    with pytest.raises(ConfigError, match=r"line 2: k = .*must be a finite number"):
+        table.read(str(file), ["trust", "k"])
+
+
+def test_csv__lines_of_blanks_are_no_rows(tmp_path):
+    file = tmp_path / "a.csv"
+    file.write_text("trust\n0.1\n  \n\n0.2\n")
+    assert [row["trust"] for row in table.read(str(file), ["trust"]).rows] == [0.1, 0.2]

@@ -113,3 +113,15 @@ def test_cells__a_value_where_there_can_be_none_is_found():
     assert agreement.verdict(agreement.cells_of(simulated, expected, point.parameters, 50))[0] > agreement.FALSE_ALARM
     lost = {**simulated, "learning": simulated["learning"] * float("nan")}
     assert agreement.verdict(agreement.cells_of(lost, expected, point.parameters, 50))[0] < 1e-100
+
+
+def test_main__nothing_with_an_exact_value_is_bad_input(capsys):
+    words = ["context=static", "population.periods=5", "output.variables=[cumulative_learning_hist]", "compute=serial"]
+    assert verify.main(words) == verify.BAD_INPUT
+    assert "output.variables: nothing that is recorded has an exact value" in capsys.readouterr().err
+
+
+def test_main__says_how_many_alliances_were_drawn(capsys):
+    words = ["context=static", "population.periods=5", "compute=serial", "precision=target", "precision.standard_error=0.02"]
+    assert verify.main(words) == verify.AGREE
+    assert "1,000 alliances each" in capsys.readouterr().out
