@@ -25,7 +25,7 @@ from sim.config import conf_folder, validate
 from sim.design import ConfigError
 
 QUICK = settings(
-    max_examples=70,
+    max_examples=60,
     derandomize=True,
     deadline=None,
     suppress_health_check=list(HealthCheck),
@@ -409,7 +409,7 @@ def opened(path):
 
 
 @given(DAMAGES)
-@settings(QUICK, max_examples=40)
+@settings(QUICK, max_examples=25)
 def test_store__damaged_is_said_so(folder, store, damages):
     damaged(folder, store, damages)
 
