@@ -118,14 +118,18 @@ def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
     Raises
     ------
     FileNotFoundError : there is no store of this program at the path.
+    sim.ConfigError : the store is damaged.
     """
     import xarray as xr
 
-    from sim.store import read
+    from sim.soundness import reading
+    from sim.store import check_consolidated, read
 
     if read(Path(path)) is None:
         raise FileNotFoundError(f"{os.fspath(path)!r} is no store of this program.")
-    return cube(xr.open_zarr(path, consolidated=True))
+    check_consolidated(Path(path))
+    with reading(Path(path)):
+        return cube(xr.open_zarr(path, consolidated=True))
 
 
 def cube(ds: xr.Dataset) -> xr.Dataset:

@@ -27,6 +27,7 @@ from sim.helptext import allowed, explain, nearest, paths, show
 from sim.helptext import conf_folder as conf_folder
 from sim.parameters import THEORY_MIX
 from sim.schema import MAX_POINTS, Config
+from sim.sources import plain_sources
 
 #: An override of the design's factors; and values that give a whole factor (by the dots in its key), or all its levels.
 _FACTOR = re.compile(r"\+{0,2}(design\.factors(?:\.[^=]*)?)=(.*)", re.DOTALL)
@@ -34,7 +35,15 @@ _WHOLE = {2: re.compile(r"(?s)\{.*\bpath\b"), 3: re.compile(r"(?s)\[|\{(?=.*\blo
 #: An override of one theory's share (name, share), and of the mix by a mapping.
 _SHARE = re.compile(rf"\+{{0,2}}{re.escape(THEORY_MIX)}\.([^=]+)=(.*)", re.DOTALL)
 _MIX = re.compile(rf"\+{{0,2}}({re.escape(THEORY_MIX)})=(.*\{{.*)", re.DOTALL)
-_HYDRA_ITSELF = ("hydra._internal.", "hydra_plugins.", "logging.", "colorlog.")
+#: Programs that the settings Hydra comes with name; a handler that writes a file is none of them.
+_HYDRA_ITSELF = (
+    "hydra._internal.core_plugins.basic_launcher.BasicLauncher",
+    "hydra._internal.core_plugins.basic_sweeper.BasicSweeper",
+    "logging.StreamHandler",
+    "colorlog.ColoredFormatter",
+    "ext://sys.stdout",
+    "ext://sys.stderr",
+)
 _LISTS = ("linspace", "logspace", "arange")
 _NO_KEY = "there is no such key."
 #: What Hydra and OmegaConf say -> what is wrong with a key.
@@ -149,12 +158,47 @@ def prepared(argv: Sequence[str]) -> list[str]:
     ------
     ConfigError : a job is refused; nothing has been run.
     """
-    flags, _ = get_args_parser().parse_known_args(list(argv))
-    folder = [f"hydra.searchpath=[file://{Path(flags.config_dir).absolute()}]"] if flags.config_dir else []
-    if not (flags.hydra_help or flags.shell_completion or flags.config_path or flags.config_name):
+    flags = _flags(argv)
+    if not (flags.hydra_help or flags.shell_completion):
         for job in jobs(flags.overrides) if flags.multirun else [flags.overrides]:
-            (_composed if flags.cfg or flags.info else compose)([*job, *folder])
+            (_composed if flags.cfg or flags.info else compose)([*job, *_searchpath(flags)])
     return arguments(argv)
+
+
+def asked(argv: Sequence[str]) -> tuple[list[str], list[str], bool] | None:
+    """What a command line with flags asks to run: overrides, more of them that name no job, whether it is a multirun.
+
+    None: flags that print; they are for Hydra, see `prepared`. Nothing else is: it would set up logging, folders and
+    programs as a config says.
+
+    Raises
+    ------
+    ConfigError : a flag that is not taken, or a folder that is not there.
+    """
+    flags = _flags(argv)
+    if flags.cfg or flags.info or flags.hydra_help or flags.shell_completion:
+        return None
+    return flags.overrides, _searchpath(flags), flags.multirun
+
+
+def _flags(argv: Sequence[str]) -> Any:
+    flags, _ = get_args_parser().parse_known_args(list(argv))
+    for name in ("config_path", "config_name", "experimental_rerun"):
+        if (value := getattr(flags, name)) is not None:
+            flag = f"--{name.replace('_', '-')}"
+            raise ConfigError(f"{flag} = {show(value)}: there is no such flag here; --config-dir adds a folder of your own.")
+    return flags
+
+
+def _searchpath(flags: Any) -> list[str]:
+    """The override that adds a folder of a user's own."""
+    if flags.config_dir is None:
+        return []
+    folder = Path(flags.config_dir).absolute()
+    if not folder.is_dir():
+        raise ConfigError(f"--config-dir = {show(flags.config_dir)}: there is no such folder.")
+    quoted = f"file://{folder}".replace("\\", "\\\\").replace("'", "\\'")
+    return [f"hydra.searchpath=['{quoted}']"]
 
 
 def jobs(overrides: Sequence[str]) -> Iterable[tuple[str, ...]]:
@@ -197,7 +241,7 @@ def _hydra(overrides: Sequence[str]) -> Iterator[ConfigLoader]:
     here = GlobalHydra.instance()
     before, here.hydra = here.hydra, None
     try:
-        with explained(overrides), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
+        with explained(overrides), plain_sources(), hydra.initialize_config_dir(str(conf_folder()), version_base="1.3"):
             yield GlobalHydra.instance().config_loader()
     finally:
         GlobalHydra.instance().hydra = before
@@ -214,8 +258,8 @@ def _composed(overrides: Sequence[str]) -> Any:
 def _check_hydra(tree: Any, key: str) -> None:
     """Hydra's own settings name no program of a user's."""
     for name, value in tree.items() if isinstance(tree, dict) else ():
-        program = name in ("_target_", "()", "class") and not str(value).startswith(_HYDRA_ITSELF)
-        if program or (name == "callbacks" and value):
+        names = name in ("_target_", "()", "class") or (isinstance(value, str) and value.startswith(("ext://", "cfg://")))
+        if (names and value not in _HYDRA_ITSELF) or (name == "callbacks" and value):
             raise ConfigError(f"{key}.{name} = {show(value)}: {_NO_KEY} A config runs no programs.")
         _check_hydra(value, f"{key}.{name}")
 

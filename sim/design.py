@@ -55,7 +55,11 @@ class Point:
 
 def canonical(value: Any) -> str:
     """Canonical JSON: sorted keys, no spaces; what digests are taken of."""
-    return json.dumps(value, sort_keys=True, separators=(",", ":"), allow_nan=False)
+    return _CANONICAL.encode(value)
+
+
+#: One for all, as to make an encoder takes longer than to encode.
+_CANONICAL = json.JSONEncoder(sort_keys=True, separators=(",", ":"), allow_nan=False)
 
 
 @dataclass(frozen=True)

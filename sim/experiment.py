@@ -25,6 +25,7 @@ from sim.plan import Rates
 from sim.progress import progress
 from sim.recording import layout_of
 from sim.solving import Batch
+from sim.soundness import reading
 from sim.store import Store
 from sim.survey import Survey
 from sim.tallies import Tallies
@@ -133,10 +134,11 @@ def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
     def before(index: int) -> Tallies:
         """Tallies of a point that is to be extended, on the period coordinate of the extended store."""
         assert existing is not None
-        old = existing.tallies(index, layout)
-        wide = np.zeros((2, len(found.grid), *old.period.shape[2:]), np.uint64)
-        wide[:, np.searchsorted(found.grid, existing.grid)] = old.period
-        return replace(old, period=wide)
+        with reading(existing.path):
+            old = existing.tallies(index, layout)
+            wide = np.zeros((2, len(found.grid), *old.period.shape[2:]), np.uint64)
+            wide[:, np.searchsorted(found.grid, existing.grid)] = old.period
+            return replace(old, period=wide)
 
     return supply_for(found.simulated, rates, found.config, found.grid, found.chunk, before)
 
@@ -207,7 +209,8 @@ def _target(found: Survey, title: str, question: str) -> Store:
     )
     regrown = {t.index for t in found.tasks if t.start > 0}
     kept = [k for k in np.flatnonzero(old.done).tolist() if k not in regrown]
-    extension.copy_points(old, built, kept, kept)
+    with reading(old.path):
+        extension.copy_points(old, built, kept, kept)
     extension.clear(extending)
     os.rename(new, extending)
     opened = store.read(extending, "r+")

@@ -102,17 +102,18 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[str]:
 
 def main(words: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
+    from sim.soundness import reading
+
     parser = argparse.ArgumentParser(prog="python -m sim.info", description="What a store holds and how complete it is.")
     parser.add_argument("store", type=Path, help="path of a store")
     parser.add_argument("--config", action="store_true", help="print the whole resolved config, too")
     chosen = parser.parse_args(words)
     try:
-        print(describe(chosen.store, chosen.config), flush=True)
+        with reading(chosen.store):
+            text = describe(chosen.store, chosen.config)
+        print(text, flush=True)
     except ConfigError as error:
         print(f"error: {error}", file=sys.stderr)
-        return 2
-    except (KeyError, ValueError) as error:
-        print(f"error: {str(chosen.store)!r} is damaged: an attribute cannot be read ({error}).", file=sys.stderr)
         return 2
     except BrokenPipeError:
         # The reader, such as `head`, has seen enough; nothing is left to flush at exit.

@@ -6,6 +6,7 @@ Exit status: 0 every point complete, 1 a failed run (resumable), 2 bad input (no
 
 from __future__ import annotations
 
+import functools
 import hashlib
 import os
 import signal
@@ -17,8 +18,6 @@ from types import FrameType
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from omegaconf import DictConfig
-
     from sim.plan import Rates
     from sim.schema import Config
     from sim.survey import Survey
@@ -36,10 +35,7 @@ def main() -> int:
 
         print(render())
         return COMPLETE
-    overrides = [word for word in words if word not in ("-m", "--multirun")]
-    if any(word.startswith("-") for word in overrides):
-        return guarded(lambda: _by_hydra(words))
-    return guarded(lambda: _multirun(overrides) if len(overrides) < len(words) else _directly(overrides))
+    return guarded(lambda: _flagged(words) if any(word.startswith("-") for word in words) else _directly(words))
 
 
 def guarded(work: Callable[[], int]) -> int:
@@ -59,26 +55,38 @@ def guarded(work: Callable[[], int]) -> int:
         return FAILED
 
 
-def _directly(words: Sequence[str], suffix: str = "") -> int:
+def _flagged(words: Sequence[str]) -> int:
+    """Runs of a command line with flags: they print, name a folder of experiments, or ask for several runs."""
+    from sim.config import asked
+
+    found = asked(words)
+    if found is None:
+        return _by_hydra(words)
+    overrides, more, several = found
+    return _multirun(overrides, more) if several else _directly(overrides, more)
+
+
+def _directly(words: Sequence[str], more: Sequence[str] = (), suffix: str = "") -> int:
     """One run of overrides alone, without the rest of Hydra; a `suffix` tells the runs of a multirun apart."""
     from sim.config import compose
 
     chosen = [word.partition("=")[2] for word in words if word.lstrip("+").startswith("experiment=")]
     name = chosen[-1].strip("'\"") if chosen else ""
-    return job(compose(words), name, suffix)
+    return job(compose([*words, *more]), name, suffix)
 
 
-def _multirun(words: Sequence[str]) -> int:
+def _multirun(words: Sequence[str], more: Sequence[str]) -> int:
     """One run for each combination of ``key=a,b``, in order; the worst status counts. All are checked before the first."""
     from sim.config import compose, jobs
 
     runs = list(jobs(words))
     for overrides in runs:
-        compose(overrides)
+        compose([*overrides, *more])
     statuses = []
     for k, overrides in enumerate(runs, 1):
         print(f"{'' if k == 1 else chr(10)}[{k} of {len(runs)}] {' '.join(overrides)}", flush=True)
-        statuses.append(guarded(lambda overrides=overrides: _directly(overrides, _suffix(overrides))))  # type: ignore[misc]
+        work = functools.partial(_directly, overrides, more, _suffix(overrides))
+        statuses.append(guarded(work))
         if statuses[-1] == INTERRUPTED:
             break
     return max(statuses)
@@ -95,28 +103,18 @@ def _suffix(overrides: Sequence[str]) -> str:
 
 
 def _by_hydra(words: Sequence[str]) -> int:
-    """Other flags of Hydra: ``--cfg``, ``--config-dir`` and the like."""
+    """Flags of Hydra that print: ``--cfg``, ``--info`` and the like."""
     import hydra
-    from hydra.core.hydra_config import HydraConfig
-    from hydra.types import RunMode
 
-    from sim.config import conf_folder, explained, prepared, register_resolvers, validate
+    from sim.config import conf_folder, explained, prepared, register_resolvers
 
     # Hydra prints and exits by itself unless told to raise; its errors become one message.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_resolvers()
     sys.argv[1:] = prepared(words)
-    statuses: list[int] = []
-
-    def work(cfg: DictConfig) -> None:
-        settings = HydraConfig.get()
-        suffix = _suffix(settings.overrides.task) if settings.mode == RunMode.MULTIRUN else ""
-        name = str(settings.runtime.choices.get("experiment") or "")
-        statuses.append(guarded(lambda: job(validate(cfg), name, suffix)))
-
     with explained():
-        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(work)()
-    return max(statuses, default=COMPLETE)
+        hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(lambda _: None)()
+    return COMPLETE
 
 
 def job(config: Config, experiment: str, suffix: str) -> int:

@@ -25,6 +25,7 @@ from sim.labels import attributes_of, dims_of
 from sim.provenance import PROGRAM, STORE_VERSION, now
 from sim.recording import layout_of, recorded_names
 from sim.schema import Config
+from sim.soundness import check_arrays, check_attributes, damaged, reading
 from sim.tallies import Sums, Tallies
 from sim.variables import BY_NAME, Layout
 
@@ -53,9 +54,10 @@ class Store:
     @cached_property
     def arrays(self) -> dict[str, Any]:
         """Every array of the root group, and those of the tallies as ``tally/<name>``, kept open."""
-        found = dict(self.group.arrays())
-        found |= {f"{TALLY}/{name}": array for name, array in self.group[TALLY].arrays()}
-        return found
+        # One by one: of several that are damaged, all but the first would be told of by the library.
+        folders = [*self.path.iterdir(), *(self.path / TALLY).iterdir()]
+        names = sorted(str(f.relative_to(self.path)) for f in folders if (f / ".zarray").is_file())
+        return {name: self.group[name] for name in names}
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -71,9 +73,8 @@ class Store:
         """
         try:
             return np.asarray(self.arrays[name][where])
-        except (RuntimeError, ValueError, KeyError, OSError) as error:
-            said = " ".join(str(error).split())
-            raise ConfigError(f"{self.path} is damaged: {name} cannot be read ({said}); remove the folder.") from None
+        except Exception as error:
+            raise damaged(self.path, f"{name} cannot be read ({error})") from None
 
     @property
     def done(self) -> np.ndarray:
@@ -117,6 +118,12 @@ class Store:
         rows = range(int(self.arrays["done"].shape[0]))
         plain = {label: [float(v) if isinstance(v, int) else v for v in values] for label, values in columns.items()}
         return {canonical({label: values[k] for label, values in plain.items()}): k for k in rows}
+
+    @cached_property
+    def places(self) -> dict[tuple[float | int | str, ...], int]:
+        """Levels of a point, in the order of `factors`, -> its index; of many points a tenth of the time of `index`."""
+        columns = [values.tolist() for values in self.factors.values()]
+        return {levels: k for k, levels in enumerate(zip(*columns, strict=True))} if columns else {(): 0}
 
     def tallies(self, index: int, layout: Layout) -> Tallies:
         """Tallies of a finished point, in all columns of a layout (those not recorded are 0).
@@ -310,7 +317,8 @@ def read(path: Path, mode: str = "r") -> Store | None:
     try:
         group = zarr.open_group(str(path), mode=mode, zarr_format=2, use_consolidated=False)
         ours = group.attrs.get("program") == PROGRAM
-    except (FileNotFoundError, ValueError, KeyError, OSError):
+    except Exception:
+        # Whatever the library makes of a file that is none of its own.
         return None
     if not ours:
         return None
@@ -323,6 +331,20 @@ def read(path: Path, mode: str = "r") -> Store | None:
         )
     found = Store(path, group)
     needed = {"done", "alliances", *(f"{TALLY}/{name}{word}" for name in _TALLIES for word in ("", _HIGH))}
-    if TALLY not in group or not needed <= set(found.arrays):
-        raise ConfigError(f"{path} is damaged: a part is missing. Choose another output.path, or remove the folder.")
+    with reading(path):
+        if TALLY not in group or not needed <= set(found.arrays):
+            raise damaged(path, "a part is missing")
+        check_attributes(path, found.attrs)
+        check_arrays(path, found.arrays)
     return found
+
+
+def check_consolidated(path: Path) -> None:
+    """Refuse a store whose consolidated metadata, which other readers go by, are none of this program's.
+
+    Raises
+    ------
+    ConfigError : they are damaged.
+    """
+    with reading(path):
+        check_arrays(path, dict(zarr.open_group(str(path), mode="r", zarr_format=2, use_consolidated=True).arrays()))

@@ -17,6 +17,7 @@ from sim.design import ConfigError, Point, point_of
 from sim.helptext import explain, nearest, show
 from sim.provenance import PROGRAM, program_version
 from sim.schema import POINT_GROUPS, Config
+from sim.soundness import reading
 from sim.store import Store, read
 from sim.theory import TheoryError
 from sim.variables import STREAM_VERSION
@@ -72,7 +73,12 @@ class Stored:
         ------
         ConfigError : as `alliances`; or the store says too little of the point.
         """
-        alliances, labels = self.alliances(index), self.labels(index)
+        alliances = self.alliances(index)
+        with reading(self.store.path):
+            return self._made(index, alliances)
+
+    def _made(self, index: int, alliances: int) -> tuple[Point, Config]:
+        labels = self.labels(index)
         values: dict[str, Any] = {}
         for label, level in labels.items():
             factor = self.config.design.factors[label]
@@ -172,10 +178,8 @@ def opened(path: str | Path) -> Stored:
         )
     try:
         config = Config.model_validate(json.loads(attrs["config"]))
-        return Stored(store, config, json.loads(attrs["levels"]), json.loads(attrs["theories"]))
     except ValidationError as error:
-        said = explain(error, json.loads(attrs["config"]))
+        with reading(path):
+            said = explain(error, json.loads(attrs["config"]))
         raise ConfigError(f"{str(path)!r} holds a config of another version of the program: {said}") from None
-    except (KeyError, ValueError) as error:
-        said = str(error).partition("\n")[0]
-        raise ConfigError(f"{str(path)!r}: what the store says of its config cannot be read: {said}.") from None
+    return Stored(store, config, json.loads(attrs["levels"]), json.loads(attrs["theories"]))

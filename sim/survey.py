@@ -20,6 +20,7 @@ from sim.labels import proposition_labels
 from sim.recording import period_grid
 from sim.sampling import GROWING, WHY_FIXED
 from sim.schema import Config
+from sim.soundness import reading
 from sim.store import Store, read
 from sim.theory_tables import ordered
 
@@ -90,7 +91,8 @@ def survey(config: Config, path: Path, known: list[Point] | None = None) -> Surv
             config, wanted, path, None, list(range(len(wanted))), len(wanted), tasks, False, grid, propositions, chunk
         )
     else:
-        found = _compare(config, wanted, exact, path, existing, grid, propositions)
+        with reading(path):
+            found = _compare(config, wanted, exact, path, existing, grid, propositions)
     if found.tasks:
         _check_disk(found)
     return found
@@ -103,9 +105,10 @@ def _compare(
     _check_identity(config, wanted, path, existing)
     have, done = existing.alliances, existing.done
     total = len(done)
+    known, labels = existing.places, list(existing.factors)
     index: list[int] = []
     for point in wanted:
-        index.append(existing.index.get(point.identity, total))
+        index.append(known.get(tuple([point.labels[label] for label in labels]), total))
         total += index[-1] == total
     tasks = []
     grows = total > len(done)
@@ -140,14 +143,14 @@ def _check_identity(config: Config, wanted: list[Point], path: Path, existing: S
     for name, text in provenance.theory_sources(wanted).items():
         if json.loads(existing.attrs["theories"]).get(name, text) != text:
             theirs[f"content of theory {name}"], ours[f"content of theory {name}"] = "another text", "the present text"
-    known = json.loads(existing.attrs["levels"])
+    known, factors = json.loads(existing.attrs["levels"]), existing.factors
     for label, levels in json.loads(json.dumps(provenance.named_levels(config, wanted))).items():
-        if label in existing.factors and existing.factors[label].dtype.kind != "U":
+        if label in factors and factors[label].dtype.kind != "U":
             theirs[f"levels of {label}"], ours[f"levels of {label}"] = "numbers", "names"
         for name, values in levels.items():
             key = f"level {name!r} of factor {label!r}"
             theirs[key], ours[key] = known.get(label, {}).get(name, values), values
-    for label, values in existing.factors.items():
+    for label, values in factors.items():
         if values.dtype.kind == "U" and any(not isinstance(p.labels.get(label), str) for p in wanted if label in p.labels):
             theirs[f"levels of {label}"], ours[f"levels of {label}"] = "names", "numbers"
     if theirs.get("design.kind") != ours.get("design.kind"):
@@ -198,6 +201,7 @@ def shortfalls(found: Survey) -> list[tuple[str, float]]:
     """Finished points that do not meet the target of a run: what a message calls each, and its error over the target."""
     stored = read(found.path)
     assert stored is not None
-    done = [(p, stored.index[p.identity]) for p in found.points]
+    known, labels = stored.places, list(stored.factors)
+    done = [(p, known[tuple([p.labels[label] for label in labels])]) for p in found.points]
     ratios = precision.shortfalls([p for p, _ in done], [k for _, k in done], stored.values, stored.grid, found.config)
     return [(named(k, p), ratio) for (p, k), ratio in zip(done, ratios, strict=True) if ratio >= 1.0]

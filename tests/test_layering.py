@@ -13,7 +13,7 @@ SIM = Path(__file__).parent.parent / "sim"
 LAYERS = [
     ["strategies", "jit"],
     ["variables", "rng", "equations", "abilities", "review"],
-    ["fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
+    ["aliases", "fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
     ["rows", "lookup", "cell_tables", "answer_rows", "class_rows"],
     ["start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
     ["factors", "sampling", "table", "overlay", "design", "tallies", "moments", "recording", "provenance"],
@@ -43,10 +43,10 @@ LAYERS = [
         "exact_pair_values",
         "exact",
     ],
-    ["long_run", "agreement", "plan", "precision", "solving", "supply", "store"],
+    ["long_run", "agreement", "plan", "precision", "solving", "supply", "soundness", "store"],
     ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
     ["collect", "survey", "outlook", "experiment", "memory"],
-    ["config"],
+    ["sources", "config"],
     ["api", "info", "replay", "run", "verify"],
     ["__init__"],
 ]
@@ -83,7 +83,7 @@ def test_layering__a_module_imports_only_from_below(path):
 
 def test_layering__only_config_helptext_and_run_know_hydra():
     knowing = {path.stem for path in SIM.glob("*.py") if imports_of(path) & {"hydra", "omegaconf"}}
-    assert knowing <= {"config", "helptext", "run"}
+    assert knowing <= {"sources", "config", "helptext", "run"}
 
 
 def test_layering__only_commands_import_analysis():

@@ -1,0 +1,96 @@
+"""Whether what is in the folder of a store can be a store of this program, told before anything large is read or made."""
+
+from __future__ import annotations
+
+import json
+import warnings
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from numcodecs import Blosc
+from zarr.errors import ZarrUserWarning
+
+from sim.fields import ConfigError
+
+#: Attributes of a store that hold JSON, and what it is.
+_JSON: dict[str, type] = {
+    "config": dict, "identity": dict, "theories": dict, "levels": dict, "versions": dict, "history": list, "factors": list,
+    "propositions": list, "theory_names": list,
+}  # fmt: skip
+_TEXTS = ("title", "question", "source", "created", "updated", "revision", "machine")
+
+
+@contextmanager
+def reading(path: Path) -> Iterator[None]:
+    """While in effect, whatever goes wrong is taken for damage of a store, and said so.
+
+    Raises
+    ------
+    ConfigError : the store is damaged; or another of what is done here.
+    """
+    try:
+        with warnings.catch_warnings():
+            # A folder of somebody else's in the store is left alone.
+            warnings.simplefilter("ignore", ZarrUserWarning)
+            yield
+    except ConfigError:
+        raise
+    except Exception as error:
+        raise damaged(path, f"{type(error).__name__}, {error}") from None
+
+
+def damaged(path: Path, what: str) -> ConfigError:
+    """The error that says what of a store is damaged."""
+    text = " ".join(what.split()).rstrip(".")
+    text = text if len(text) <= 300 else text[:297] + "..."
+    return ConfigError(f"{path} is damaged: {text}; choose another output.path, or remove the folder.")
+
+
+def check_attributes(path: Path, attrs: Mapping[str, Any]) -> None:
+    """Refuse attributes that do not say what those of a store do.
+
+    Raises
+    ------
+    ConfigError : one is missing, or of another kind.
+    """
+    for name, kind in _JSON.items():
+        try:
+            found = json.loads(attrs[name])
+        except (KeyError, TypeError, ValueError, RecursionError):
+            found = None
+        words = not isinstance(found, list) or all(isinstance(each, str) for each in found)
+        if not isinstance(found, kind) or not words:
+            raise damaged(path, f"the attribute {name} cannot be read")
+    for name in _TEXTS:
+        if not isinstance(attrs.get(name), str):
+            raise damaged(path, f"the attribute {name} cannot be read")
+    for name in ("wall_seconds", "partner_updates", "seed"):
+        if isinstance(attrs.get(name), bool) or not isinstance(attrs.get(name), int | float):
+            raise damaged(path, f"the attribute {name} cannot be read")
+
+
+def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
+    """Refuse arrays whose dims differ in length, or that are not stored as those of this program are.
+
+    A codec of another kind could run what is in a file, and sizes that are wrong fill the memory.
+
+    Raises
+    ------
+    ConfigError : an array is none of this program's.
+    """
+    lengths: dict[str, tuple[int, str]] = {}
+    for name, array in arrays.items():
+        dims, meta = array.attrs.get("_ARRAY_DIMENSIONS"), array.metadata
+        if not isinstance(dims, list) or len(dims) != array.ndim or not all(isinstance(dim, str) for dim in dims):
+            raise damaged(path, f"{name} does not say which dims it has")
+        codec = not meta.filters and (meta.compressor is None or isinstance(meta.compressor, Blosc))
+        if not codec or array.dtype.kind not in "iufU" or meta.order != "C" or meta.dimension_separator != ".":
+            raise damaged(path, f"{name} is not stored as this program stores it")
+        for dim, length, size in zip(dims, array.shape, array.chunks, strict=True):
+            known, other = lengths.setdefault(dim, (length, name))
+            if length != known:
+                raise damaged(path, f"{other} has {known} entries of {dim}, {name} {length}")
+            if not 1 <= size <= max(1, length):
+                raise damaged(path, f"{name} has chunks of {size} of {length} entries of {dim}")
