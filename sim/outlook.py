@@ -27,7 +27,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
     factors = " x ".join(f"{label} ({len({p.labels[label] for p in found.points})})" for label in config.design.factors)
     if config.design.kind in SAMPLED:
         factors = f"{config.design.kind} of {', '.join(config.design.factors)}"
-    lines = [
+    shard = [f"shard      {found.config.shard}: {len(found.points)} of {len(found.everything)} points, or parts of them"]
+    lines = shard * (found.whole is not None) + [
         f"points     {len(found.tasks)}" + (f" of {len(found.points)}, {kept} are finished" if kept else "")
         + equal + (f": {factors}" if factors else "")
     ]  # fmt: skip
