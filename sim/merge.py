@@ -70,10 +70,8 @@ def _opened(path: Path, first: Part | None) -> Part:
     if "shard" not in found.store.attrs:
         raise ConfigError(f"{str(path)!r} is no shard; it holds a whole already.")
     (k, n), about = parsed(found.store.attrs["shard"]), whole.read(found.store)
-    if first is not None and about.same_points(first.whole):
-        known = first.known
-    else:
-        known = store.indexed(about.factors, len(about))
+    same = first is not None and about.same_points(first.whole)
+    known = first.known if first is not None and same else store.indexed(about.factors, len(about))
     return Part(found, k, n, about, known, np.array([known[point] for point in found.store.index], np.int64))
 
 
@@ -255,7 +253,7 @@ def _command(paths: Sequence[Path], out: Path, report: bool) -> int:
         f"{shown(out)}: complete, {points} points, {survey.gigabytes(size)} in {seconds:.1f} s "
         f"({size / 1e6 / max(seconds, 1e-9):.0f} MB/s)"
     )
-    if report:
+    if report and parts[0].stored.config.output.report:
         run.report(out, str(parts[0].store.attrs["question"]))
     return run.COMPLETE
 

@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import base_config
 from life import assert_same, fill, labelled, tally
 
-from sim import gather, info, merge, place, plan, replay, run, shards, store, survey, whole
+from sim import gather, info, merge, place, plan, replay, run, shards, store, stored, survey, whole
 from sim.api import open_results, simulate
 from sim.config import compose
 from sim.design import ConfigError, points
@@ -258,17 +258,20 @@ def test_shard__extended_with_a_target(tmp_path):
     with pytest.raises(ConfigError, match="shard 2/2 has another target of precision than shard 1/2"):
         merge.parts_of(paths)
     fill(part(tight, 2, 2), paths[1], stop_after=1)
-    with pytest.raises(ConfigError, match="shard 2/2 .* is unfinished"):
+    with pytest.raises(ConfigError, match=r"shard 2/2 .* is unfinished"):
         merge.parts_of(paths)
     fill(part(tight, 2, 2), paths[1])
     assert_same(tmp_path / "once.zarr", joined(paths, tmp_path / "out.zarr"))
 
 
-def test_merge__what_came_out_is_extended_resumed_and_replayed(tmp_path, small_blocks):
+def test_merge__what_came_out_is_extended_resumed_and_replayed(tmp_path, small_blocks, capsys):
     config, more = sweep(alliances=1001), sweep(trust=[*TRUST, 0.9], alliances=3000)
     out = joined(deal(config, tmp_path, 3), tmp_path / "out.zarr")
     fill(config, tmp_path / "once.zarr")
-    texts = [replay.text(path, 3, 999) if hasattr(replay, "text") else "" for path in (out, tmp_path / "once.zarr")]
+    texts = []
+    for path in (out, tmp_path / "once.zarr"):
+        assert replay.main([str(path), "point=3", "alliance=999"]) == 0
+        texts.append(capsys.readouterr().out.replace(str(path), "STORE"))
     assert texts[0] == texts[1]
     for path in (out, tmp_path / "once.zarr"):
         fill(more, path)
@@ -289,7 +292,7 @@ def test_merge__contrasts_of_batch_means(tmp_path, small_blocks):
         ds = labelled(path)
         # Of the alliances that the shard has: their mean is the point's.
         np.testing.assert_allclose(ds.batch_mean.sel(quantity="survival").mean("batch"), ds.survival[:, -1], atol=0.01)
-    found = [contrasts(open_results(p).load(), "trust", ["survival"]) for p in (tmp_path / "once.zarr", out)]
+    found = [contrasts(open_results(p).load(), "survival", along="trust") for p in (tmp_path / "once.zarr", out)]
     xr.testing.assert_identical(*[ds.drop_attrs() for ds in found])
 
 
@@ -392,8 +395,8 @@ def test_shard__is_never_taken_for_a_whole_or_another(tmp_path, small_blocks):
         with pytest.raises(ConfigError, match=words):
             survey.survey(given, at)
     with pytest.raises(ConfigError, match="is shard 1/1, a part"):
-        replay.opened(path)
-    with pytest.raises(ConfigError, match="shard = 1/2: is for python -m sim.run"):
+        stored.opened(path)
+    with pytest.raises(ConfigError, match=r"shard = 1/2: is for python -m sim.run"):
         simulate(["shard=1/2"])
 
 
@@ -438,7 +441,7 @@ def test_command__shards_of_a_multirun_then_merge_and_the_same_command_says_all_
         monkeypatch.setattr("sys.argv", ["run", *words, f"shard={k}/2", "plan=true"])
         assert run.main() == 0
     assert not (tmp_path / "results").exists()
-    assert "shard      2/2: 31 of 63 points" in capsys.readouterr().out
+    assert "shard      2/2: 32 of 63 points" in capsys.readouterr().out
     monkeypatch.setattr("sys.argv", ["run", "-m", *words, "shard=1/2,2/2"])
     assert run.main() == 0
     found = sorted(p.name for p in (tmp_path / "results").iterdir())
