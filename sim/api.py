@@ -55,10 +55,14 @@ def simulate(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> x
 
 def _resolved(config: Mapping[str, Any] | Sequence[str] | str | None) -> Config:
     from sim.config import compose, from_mapping
+    from sim.design import ConfigError
 
     if isinstance(config, str):
         config = [config]
-    return from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
+    found = from_mapping(config or {}) if config is None or isinstance(config, Mapping) else compose(list(config))
+    if found.shard is not None:
+        raise ConfigError(f"shard = {found.shard}: is for python -m sim.run, which writes a store; must be null here.")
+    return found
 
 
 def long_runs(config: Mapping[str, Any] | Sequence[str] | str | None = None) -> xr.Dataset:
@@ -109,7 +113,8 @@ def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
 
     Parameters
     ----------
-    path : a store that ``python -m sim.run`` wrote. Points not finished yet are NaN, with ``done`` 0.
+    path : a store that ``python -m sim.run`` wrote. Points not finished yet are NaN, with ``done`` 0. A shard's store has
+        a part of the points and of their alliances, which its attributes ``shard`` and ``part`` say; it is no cube.
 
     Returns
     -------
@@ -129,7 +134,8 @@ def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
         raise FileNotFoundError(f"{os.fspath(path)!r} is no store of this program.")
     check_consolidated(Path(path))
     with reading(Path(path)):
-        return cube(xr.open_zarr(path, consolidated=True))
+        ds = xr.open_zarr(path, consolidated=True)
+        return ds if "shard" in ds.attrs else cube(ds)
 
 
 def cube(ds: xr.Dataset) -> xr.Dataset:

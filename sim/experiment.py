@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim import extension, place, precision, provenance, solving, store
+from sim import extension, place, precision, provenance, solving, store, whole
 from sim.collect import Collector, Solved
 from sim.labels import coordinates, theory_names
 from sim.plan import Rates
@@ -154,7 +154,7 @@ def _work(found: Survey, supply: Fixed | Adaptive) -> Blocks:
 def _theories(found: Survey) -> tuple[str, ...]:
     """The ``theory`` coordinate of the store."""
     there = found.existing.theories if found.existing is not None else ()
-    return tuple(sorted({*there, *theory_names(found.points)})) if found.extends or not there else there
+    return tuple(sorted({*there, *theory_names(found.everything)})) if found.extends or not there else there
 
 
 def _line(found: Survey, result: Progress) -> str:
@@ -174,19 +174,23 @@ def _target(found: Survey, title: str, question: str) -> Store:
         assert opened is not None
         return opened
     new, extending, _ = place.siblings(found.path)
-    attrs = provenance.attributes(found.config, found.points, title, question)
+    attrs = provenance.attributes(found.config, found.everything, title, question) | whole.attributes(found.config)
     theories = _theories(found)
     columns = store.columns_of(found.config)
     if found.existing is not None:
         for name, labels in columns.items():
             labels += [label for label in found.existing.columns(name) if label not in labels]
-    coords = coordinates(found.points, found.grid, found.propositions, theories, found.config)
+    coords = coordinates(found.everything, found.grid, found.propositions, theories, found.config)
+    for label in found.config.design.factors:
+        coords[label] = (coords[label][0], coords[label][1][found.rows], coords[label][2])
     found.path.parent.mkdir(parents=True, exist_ok=True)
     if found.existing is None:
         extension.clear(new)
-        store.create(
+        built = store.create(
             new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
         )
+        if found.whole is not None:
+            whole.write(built, found.whole)
         extension.place(new, found.path)
         opened = store.read(found.path, "r+")
         assert opened is not None
@@ -207,6 +211,8 @@ def _target(found: Survey, title: str, question: str) -> Store:
     built = store.create(
         new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
     )
+    if found.whole is not None:
+        whole.write(built, found.whole)
     regrown = {t.index for t in found.tasks if t.start > 0}
     kept = [k for k in np.flatnonzero(old.done).tolist() if k not in regrown]
     with reading(old.path):

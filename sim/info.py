@@ -14,6 +14,8 @@ import numpy as np
 from sim.design import ConfigError
 
 MAX_LEVELS = 8
+#: Lines of a history that are shown.
+MAX_LINES = 20
 
 
 def describe(path: Path, with_config: bool = False) -> str:
@@ -31,6 +33,7 @@ def describe(path: Path, with_config: bool = False) -> str:
     from sim.progress import duration
     from sim.store import read
     from sim.survey import gigabytes
+    from sim.whole import told
 
     if not path.is_dir() or (found := read(path)) is None:
         raise ConfigError(f"{str(path)!r} is no store of this program.")
@@ -43,6 +46,7 @@ def describe(path: Path, with_config: bool = False) -> str:
         ("store", f"{path} ({gigabytes(size)})"),
         ("title", attrs["title"]),
         ("question", attrs["question"]),
+        ("shard", told(found)),
         ("points", f"{len(done)}, {'all finished' if finished == len(done) else f'{finished} finished'}"),
         *[(f"  {label}", _levels(values)) for label, values in found.factors.items()],
         ("alliances", _alliances(counts)),
@@ -58,10 +62,16 @@ def describe(path: Path, with_config: bool = False) -> str:
     ]  # fmt: skip
     if any(sibling.exists() for sibling in siblings(path)):
         lines.append(("note", "an extension was interrupted; the same run command goes on with it"))
-    lines += [("history" if k == 0 else "", line) for k, line in enumerate(json.loads(attrs["history"]))]
+    lines += [("history" if k == 0 else "", line) for k, line in enumerate(_history(json.loads(attrs["history"])))]
     width = max(len(key) for key, _ in lines) + 2
     text = "\n".join(f"{key:<{width}}{value}" for key, value in lines if value)
     return text + ("\n\n" + "\n".join(_flat(config)) if with_config else "")
+
+
+def _history(lines: list[str]) -> list[str]:
+    """The history, the middle of a long one left out: that of many shards."""
+    left = len(lines) - MAX_LINES
+    return lines if left <= 1 else [*lines[: MAX_LINES // 2], f"... {left} more ...", *lines[-(MAX_LINES // 2) :]]
 
 
 def _levels(values: np.ndarray) -> str:

@@ -28,7 +28,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
     if config.design.kind in SAMPLED:
         factors = f"{config.design.kind} of {', '.join(config.design.factors)}"
     some = f"{len(found.tasks)} of {len(found.points)}{equal}, {kept} are finished" if kept else f"{len(found.tasks)}{equal}"
-    lines = [f"points     {some}" + (f": {factors}" if factors else "")]
+    shard = [f"shard      {found.config.shard}: {len(found.points)} of {len(found.everything)} points, or parts of them"]
+    lines = [*shard * (found.whole is not None), f"points     {some}" + (f": {factors}" if factors else "")]
     if solved:
         lines.append(f"exact      {solved} of them solved as Markov chains")
     if simulated and config.precision.kind == "target":

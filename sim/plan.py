@@ -17,6 +17,7 @@ import numpy as np
 from sim.design import ConfigError, Point
 from sim.recording import layout_of, partner_updates, period_grid, recorded_names, speed_class
 from sim.schema import Config
+from sim.shards import WHOLE, Share
 from sim.variables import BY_NAME, COORDS
 
 if TYPE_CHECKING:
@@ -57,6 +58,7 @@ class Task:
     index : of the point in the store.  point : its parameters.
     start, stop : range of alliances to simulate; with a target, the most there may be.
     exact : the point is solved; nothing is simulated.
+    share : the alliances of the point that this run has; `start` and `stop` count these.
     """
 
     index: int
@@ -64,6 +66,7 @@ class Task:
     start: int
     stop: int
     exact: bool = False
+    share: Share = WHOLE
 
     @cached_property
     def each(self) -> int:
@@ -131,6 +134,11 @@ def points_per_chunk(points: Sequence[Point], size: int, config: Config) -> int:
     most = {"exact": 1}.get(config.method, 2**63 if config.precision.kind == "fixed" else NOMINAL_ALLIANCES)
     work = sum(partner_updates(p) * min(most, most_alliances(p, config)) for p in points) / len(points)
     return int(max(1, min(len(points), NOMINAL_RATE // work, MAX_CHUNK_BYTES // max(size, 1))))
+
+
+def dealt_block(point: Point) -> int:
+    """Alliances of a block that is dealt to a shard: about a second's, at the nominal rate, the same for all shards."""
+    return max(SPLIT, int(NOMINAL_RATE / partner_updates(point)) // SPLIT * SPLIT)
 
 
 def workers_of(config: Config) -> int:
@@ -217,7 +225,8 @@ def pack(tasks: Sequence[Task], rates: Rates, config: Config, chunk: int) -> Ite
             current = task.index // chunk
             step = max(SPLIT, int(seconds / each) // SPLIT * SPLIT)
             count = task.stop - start if (task.stop - start) * each <= SLACK * seconds else min(step, task.stop - start)
-            group.append((task, start, count))
+            count = min(count, task.share.left(start))
+            group.append((task, task.share.where(start), count))
             filled += count * each
             start += count
     if group:

@@ -84,6 +84,10 @@ def identity(config: Config, points: list[Point]) -> dict[str, Any]:
     flat["random.seed"] = config.random.seed
     flat["random.common"] = config.random.common
     flat["method"] = config.method
+    flat["shard"] = config.shard
+    if config.shard is not None:
+        # A target takes whole points, a number of alliances is cut.
+        flat["precision.kind"] = config.precision.kind
     flat["output.every"] = config.output.every
     recorded = config.output.variables
     flat["output.variables"] = recorded if recorded == "all" else sorted(recorded)

@@ -95,7 +95,7 @@ def _multirun(words: Sequence[str], more: Sequence[str]) -> int:
 def _suffix(overrides: Sequence[str]) -> str:
     """What a job of a multirun adds to the name of its store: its overrides, those that change no result left out."""
     words = [word.lstrip("+") for word in overrides]
-    kept = [w for w in words if not w.startswith(("experiment=", "output.", "compute", "plan="))]
+    kept = [w for w in words if not w.startswith(("experiment=", "output.", "compute", "plan=", "shard="))]
     text = ",".join(kept).replace("/", "-")
     if len(text) > LONGEST_SUFFIX:
         text = f"{text[:LONGEST_SUFFIX]}-{hashlib.sha256(text.encode()).hexdigest()[:8]}"
@@ -121,7 +121,10 @@ def job(config: Config, experiment: str, suffix: str) -> int:
     """One run of an experiment (its name, or nothing) into a store."""
     from sim.helptext import question_of
 
-    path = Path(config.output.path) if config.output.path else RESULTS / f"{experiment or 'single'}{suffix}.zarr"
+    stem = f"{experiment or 'single'}{suffix}"
+    if config.shard is not None:
+        stem += ".shard-{}-of-{}".format(*config.shard.split("/"))
+    path = Path(config.output.path) if config.output.path else RESULTS / f"{stem}.zarr"
     return run(config, path.resolve(), experiment or "single", question_of(experiment) if experiment else "")
 
 
@@ -133,14 +136,14 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
     left = any(sibling.exists() for sibling in place.siblings(path))
     if question:
         print(question)
-    if config.plan or not (found.tasks or left):
-        return _plan(found) if found.tasks else _nothing_to_do(found, question)
+    if config.plan or not (found.due or left):
+        return _plan(found) if found.due else _nothing_to_do(found, question)
     with place.lock(path):
         if left:
             extension.recover(path)
         # Once more, with nobody else at work here.
-        found = survey.survey(config, path, found.points)
-        return _perform(found, name, question) if found.tasks else _nothing_to_do(found, question)
+        found = survey.survey(config, path, found.everything)
+        return _perform(found, name, question) if found.due else _nothing_to_do(found, question)
 
 
 def _nothing_to_do(found: Survey, question: str) -> int:
@@ -149,8 +152,8 @@ def _nothing_to_do(found: Survey, question: str) -> int:
     print(f"{outlook.shown(found.path)} is complete, {len(found.points)} of {len(found.points)} points; nothing to do.")
     outlook.tell_short(found)
     stem = found.path.name.removesuffix(".zarr")
-    if found.config.output.report and not found.path.with_name(f"{stem}.csv").exists():
-        _report(found.path, question)
+    if reported(found.config) and not found.path.with_name(f"{stem}.csv").exists():
+        report(found.path, question)
     return COMPLETE
 
 
@@ -204,12 +207,18 @@ def _perform(found: Survey, name: str, question: str) -> int:
     size = sum(f.stat().st_size for f in found.path.rglob("*") if f.is_file())
     print(f"{outlook.shown(found.path)}: complete, {gigabytes(size)}")
     outlook.tell_short(found)
-    if found.config.output.report:
-        _report(found.path, question)
+    if reported(found.config):
+        report(found.path, question)
     return COMPLETE
 
 
-def _report(path: Path, question: str) -> None:
+def reported(config: Config) -> bool:
+    """Whether a complete store gets a figure and a table; a shard's, being a part, does not."""
+    return config.output.report and config.shard is None
+
+
+def report(path: Path, question: str) -> None:
+    """Figure and table of a complete store, beside it, and the answer in words."""
     from analysis import report
 
     print()

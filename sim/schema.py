@@ -15,6 +15,7 @@ from pydantic import AfterValidator, BeforeValidator, Discriminator, Field, Tag,
 from sim.fields import Allowed, Group, Whole, form, one_or_several, refuse, sequence
 from sim.parameters import POINT_GROUPS as POINT_GROUPS
 from sim.parameters import Parameters as Parameters
+from sim.shards import MOST, parsed
 from sim.variables import BY_NAME, QUANTITIES, VARIABLES
 
 #: Most levels of a factor, values of a list function, and points of a design.
@@ -54,6 +55,14 @@ def _once(value: Any) -> Any:
     if len(set(value)) < len(value):
         raise refuse("each once")
     return value
+
+
+def _dealt(value: Any) -> Any:
+    """A share, k/n."""
+    try:
+        return "{}/{}".format(*parsed(value))
+    except ValueError:
+        raise refuse(f"must be null or k/n, the k-th of n shares, with whole numbers 1 <= k <= n <= {MOST}") from None
 
 
 def _has_error(value: Any) -> Any:
@@ -206,6 +215,9 @@ class Config(Parameters):
     method: Literal["simulate", "exact", "auto"] = Field(
         default="simulate",
         description="draw alliances; solve the Markov chain, without error; or solve the points that have one",
+    )
+    shard: Annotated[str, Allowed("k/n, k from 1 to n"), BeforeValidator(_dealt)] | None = Field(
+        default=None, description="only the k-th of n shares, for job arrays; python -m sim.merge joins the stores"
     )
     compute: Compute
     output: Output

@@ -114,10 +114,7 @@ class Store:
     @cached_property
     def index(self) -> dict[str, int]:
         """Identity of a point, as `sim.design.Point.identity` has it, -> its index."""
-        columns = {label: values.tolist() for label, values in self.factors.items()}
-        rows = range(int(self.arrays["done"].shape[0]))
-        plain = {label: [float(v) if isinstance(v, int) else v for v in values] for label, values in columns.items()}
-        return {canonical({label: values[k] for label, values in plain.items()}): k for k in rows}
+        return indexed(self.factors, int(self.arrays["done"].shape[0]))
 
     @cached_property
     def places(self) -> dict[tuple[float | int | str, ...], int]:
@@ -140,11 +137,8 @@ class Store:
             ):
                 raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
         for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
-            where, here = _shared(columns, self.columns(name))
             words = [self.values(f"{TALLY}/{name}{word}", index) for word in ("", _HIGH)]
-            full = np.zeros((2, *words[0].shape[:-2], len(columns), 2), np.uint64)
-            full[..., where, :] = np.stack(words)[..., here, :]
-            parts.append(full)
+            parts.append(restored(np.stack(words), columns, self.columns(name)))
         return Tallies(parts[0], parts[1], int(self.values("alliances", index)))
 
     def columns(self, name: str) -> list[str]:
@@ -170,18 +164,18 @@ class Store:
         sums : tallies of the points, in the columns of `layout`; None: points that were not simulated have none.
         """
         for name, array in values.items():
-            self._put(name, indices, array)
+            self.put(name, indices, array)
         for name in _TALLIES if sums is None else ():
             for word in ("", _HIGH):
-                self._put(f"{TALLY}/{name}{word}", indices, None)
+                self.put(f"{TALLY}/{name}{word}", indices, None)
         tallied = () if sums is None else (("by_period", layout.period, sums.period), ("by_run", layout.point, sums.point))
         for name, columns, given in tallied:
             arranged = _arranged(given, columns, self._columns[name])
-            self._put(f"{TALLY}/{name}", indices, arranged[0])
-            self._put(f"{TALLY}/{name}{_HIGH}", indices, arranged[1] if len(arranged) > 1 else None)
+            self.put(f"{TALLY}/{name}", indices, arranged[0])
+            self.put(f"{TALLY}/{name}{_HIGH}", indices, arranged[1] if len(arranged) > 1 else None)
         self.mark(indices)
 
-    def _put(self, name: str, indices: Sequence[int], data: np.ndarray | None) -> None:
+    def put(self, name: str, indices: Sequence[int], data: np.ndarray | None) -> None:
         """Write an array at some points; None: zeros."""
         array = self.arrays[name]
         for at, start, stop in runs(indices):
@@ -203,6 +197,13 @@ class Store:
         """Set attributes and publish the metadata."""
         self.group.update_attributes({**attributes, "updated": now()})
         zarr.consolidate_metadata(str(self.path), zarr_format=2)
+
+
+def indexed(factors: Mapping[str, np.ndarray], points: int) -> dict[str, int]:
+    """Identity of each point, as `sim.design.Point.identity` has it, -> its index, from the coordinates of the factors."""
+    columns = {label: values.tolist() for label, values in factors.items()}
+    plain = {label: [float(v) if isinstance(v, int) else v for v in values] for label, values in columns.items()}
+    return {canonical({label: values[k] for label, values in plain.items()}): k for k in range(points)}
 
 
 def _kind(name: str) -> str:
@@ -230,6 +231,14 @@ def _arranged(sums: np.ndarray, columns: Sequence[tuple[str, str]], labels: Sequ
     arranged = np.zeros((*sums.shape[:-2], len(labels), 2), np.uint64)
     arranged[..., here, :] = sums[..., where, :]
     return arranged
+
+
+def restored(sums: np.ndarray, columns: Sequence[tuple[str, str]], labels: Sequence[str]) -> np.ndarray:
+    """Tallies (..., columns of a store, 2) in the columns of a layout, 0 where the store has none."""
+    where, here = _shared(columns, labels)
+    full = np.zeros((*sums.shape[:-2], len(columns), 2), np.uint64)
+    full[..., where, :] = sums[..., here, :]
+    return full
 
 
 def columns_of(config: Config) -> dict[str, list[str]]:

@@ -71,14 +71,21 @@ class Stored:
 
         Raises
         ------
-        ConfigError : as `alliances`; or the store says too little of the point.
+        ConfigError : as `alliances` and `made`.
         """
-        alliances = self.alliances(index)
-        with reading(self.store.path):
-            return self._made(index, alliances)
+        return self.made(self.labels(index), self.alliances(index))
 
-    def _made(self, index: int, alliances: int) -> tuple[Point, Config]:
-        labels = self.labels(index)
+    def made(self, labels: Mapping[str, float | int | str], alliances: int) -> tuple[Point, Config]:
+        """A point of these levels and so many alliances, and the run as if it were of this point alone.
+
+        Raises
+        ------
+        ConfigError : the store says too little of the point.
+        """
+        with reading(self.store.path):
+            return self._made(labels, alliances)
+
+    def _made(self, labels: Mapping[str, float | int | str], alliances: int) -> tuple[Point, Config]:
         values: dict[str, Any] = {}
         for label, level in labels.items():
             factor = self.config.design.factors[label]
@@ -88,7 +95,7 @@ class Stored:
                 raise ConfigError(f"{str(self.store.path)!r} does not say what level {level!r} of factor {label!r} is.")
             values |= named[level] if isinstance(level, str) else dict.fromkeys(paths, level)
         values[ALLIANCES] = alliances
-        found = point_of(self.config, labels, values)
+        found = point_of(self.config, dict(labels), values)
         mix = found.parameters.response.theory_mix
         for name in [mix] if isinstance(mix, str) else mix:
             if name not in self.theories:
@@ -159,8 +166,8 @@ def _equal(label: str, level: Any, values: np.ndarray) -> np.ndarray:
     return np.asarray(values == wanted)
 
 
-def opened(path: str | Path) -> Stored:
-    """Open a store to simulate its points again.
+def opened(path: str | Path, shards: bool = False) -> Stored:
+    """Open a store to simulate its points again; a shard's, which has not all alliances of a point, if `shards`.
 
     Raises
     ------
@@ -170,6 +177,8 @@ def opened(path: str | Path) -> Stored:
     if not path.is_dir() or (store := read(path)) is None:
         raise ConfigError(f"{str(path)!r} is no store of this program.")
     attrs = store.attrs
+    if "shard" in attrs and not shards:
+        raise ConfigError(f"{str(path)!r} is shard {attrs['shard']}, a part; python -m sim.merge joins it with the others.")
     drawn = attrs.get("stream_version")
     if drawn != STREAM_VERSION:
         raise ConfigError(

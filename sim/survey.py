@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import place, plan, precision, provenance, solving
+from sim import place, plan, precision, provenance, solving, whole
 from sim.collect import named
 from sim.design import ConfigError, Point, points
 from sim.labels import proposition_labels
@@ -23,6 +23,7 @@ from sim.schema import Config
 from sim.soundness import reading
 from sim.store import Store, read
 from sim.theory_tables import ordered
+from sim.whole import Portion, Whole
 
 #: Keys named when a store is refused.
 MAX_DIFFERENCES = 8
@@ -34,10 +35,12 @@ class Survey:
 
     Attributes
     ----------
-    config, points, path : the run.  existing : the store that is there already, if any, and stays in use.
+    config, points, path : the run; of a shard, the points that it has a part of.
+    existing : the store that is there already, if any, and stays in use.
     index : index in the store of each point of the run.  total : points of the store.
     tasks : what is still to be simulated.  extends : whether the store is rebuilt larger, aside.
     grid, propositions, chunk : coordinates and layout of the store.
+    everything, rows : all points of the config, and which of them `points` are.  whole : of what a shard is a part.
     """
 
     config: Config
@@ -51,6 +54,14 @@ class Survey:
     grid: np.ndarray
     propositions: tuple[str, ...]
     chunk: int
+    everything: list[Point]
+    rows: list[int]
+    whole: Whole | None
+
+    @property
+    def due(self) -> bool:
+        """Whether anything is to be written: a shard may have to tell of more points without having a part of them."""
+        return bool(self.tasks) or self.extends or self.existing is None
 
     @property
     def simulated(self) -> list[plan.Task]:
@@ -83,26 +94,34 @@ def survey(config: Config, path: Path, known: list[Point] | None = None) -> Surv
     existing = place.inspect(path)
     if existing is not None and config.output.overwrite:
         existing = None
+    if existing is not None:
+        with reading(path):
+            _check_identity(config, wanted, path, existing)
+    size = plan.bytes_per_point(grid, len(propositions), config)
+    chunk = plan.points_per_chunk(wanted, size, config)
+    part = whole.portion(config, wanted, exact, chunk, existing)
     if existing is None:
-        tasks = [plan.Task(k, p, 0, plan.most_alliances(p, config), exact[k]) for k, p in enumerate(wanted)]
-        size = plan.bytes_per_point(grid, len(propositions), config)
-        chunk = plan.points_per_chunk(wanted, size, config)
+        tasks = [
+            plan.Task(k, wanted[row], 0, stop, exact[row], share)
+            for k, (row, stop, share) in enumerate(zip(part.rows, part.stops, part.shares, strict=True))
+        ]
         found = Survey(
-            config, wanted, path, None, list(range(len(wanted))), len(wanted), tasks, False, grid, propositions, chunk
-        )
+            config, [t.point for t in tasks], path, None, list(range(len(tasks))), len(tasks), tasks, False, grid,
+            propositions, chunk, wanted, part.rows, part.whole,
+        )  # fmt: skip
     else:
         with reading(path):
-            found = _compare(config, wanted, exact, path, existing, grid, propositions)
+            found = _compare(config, wanted, exact, part, path, existing, grid, propositions)
     if found.tasks:
         _check_disk(found)
     return found
 
 
 def _compare(
-    config: Config, wanted: list[Point], exact: list[bool], path: Path, existing: Store, grid: np.ndarray,
-    propositions: tuple[str, ...],
+    config: Config, everything: list[Point], exact: list[bool], part: Portion, path: Path, existing: Store,
+    grid: np.ndarray, propositions: tuple[str, ...],
 ) -> Survey:  # fmt: skip
-    _check_identity(config, wanted, path, existing)
+    wanted = [everything[row] for row in part.rows]
     have, done = existing.alliances, existing.done
     total = len(done)
     known, labels = existing.places, list(existing.factors)
@@ -111,18 +130,21 @@ def _compare(
         index.append(known.get(tuple([point.labels[label] for label in labels]), total))
         total += index[-1] == total
     tasks = []
-    grows = total > len(done)
+    told = part.whole is None or part.whole.same(whole.read(existing))
+    grows = total > len(done) or not told
     finished = [k < len(done) and bool(done[k]) for k in index]
     met = _met(config, wanted, index, finished, existing)
     for n, (k, point) in enumerate(zip(index, wanted, strict=True)):
-        start, stop = int(have[k]) if finished[n] else 0, plan.most_alliances(point, config)
-        if finished[n] and (exact[n] or met[n] or start >= stop):
+        start, stop = int(have[k]) if finished[n] else 0, part.stops[n]
+        solved = exact[part.rows[n]]
+        if finished[n] and (solved or met[n] or start >= stop):
             continue
         grows = grows or start > 0
-        tasks.append(plan.Task(k, point, start, stop, exact[n]))
+        tasks.append(plan.Task(k, point, start, stop, solved, part.shares[n]))
     return Survey(
         config, wanted, path, existing, index, total, tasks, grows,
-        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}), existing.chunk,
+        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}),
+        part.whole.chunk if part.whole is not None and grows else existing.chunk, everything, part.rows, part.whole,
     )  # fmt: skip
 
 
@@ -139,7 +161,10 @@ def _met(config: Config, points: list[Point], index: list[int], finished: list[b
 def _check_identity(config: Config, wanted: list[Point], path: Path, existing: Store) -> None:
     """Refuse a store of another config, naming every key that differs, with both values."""
     theirs, ours = json.loads(existing.attrs["identity"]), json.loads(json.dumps(provenance.identity(config, wanted)))
-    theirs.setdefault("method", "simulate")  # stores from before there was a choice
+    theirs = {"method": "simulate", "shard": None, **theirs}  # stores from before there was a choice
+    if None in (theirs["shard"], ours["shard"]):
+        for values in (theirs, ours):
+            values.pop("precision.kind", None)
     for name, text in provenance.theory_sources(wanted).items():
         if json.loads(existing.attrs["theories"]).get(name, text) != text:
             theirs[f"content of theory {name}"], ours[f"content of theory {name}"] = "another text", "the present text"

@@ -32,7 +32,7 @@ class Tallies:
     alliances: int
 
     def __add__(self, other: Tallies) -> Tallies:
-        return Tallies(_add(self.period, other.period), _add(self.point, other.point), self.alliances + other.alliances)
+        return Tallies(added(self.period, other.period), added(self.point, other.point), self.alliances + other.alliances)
 
     def widened(self) -> Tallies:
         """The same in two words."""
@@ -60,7 +60,8 @@ def stacked(tallies: Sequence[Tallies]) -> Sums:
     return Sums(_stack([t.period for t in tallies]), _stack([t.point for t in tallies]), alliances)
 
 
-def _add(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+def added(a: np.ndarray, b: np.ndarray) -> np.ndarray:
+    """Sums of one word or two, added; two words where one might overflow."""
     low = a[0] + b[0]
     if len(a) == len(b) == 1 and not (low >> TOP_BIT).any():
         return np.asarray(low[None])

@@ -20,7 +20,7 @@ def fill(config: Config, path: Path, stop_after: int | None = None, rate: float 
     if any(sibling.exists() for sibling in place.siblings(path)):
         extension.recover(path)
     found = survey.survey(config, path)
-    if not found.tasks:
+    if not found.due:
         return None
     stop, real = threading.Event(), executor.execute
 

@@ -116,6 +116,7 @@ DEFAULTS = {
     "precision.floor": 0.01,
     "precision.max_alliances": 1000000,
     "method": "simulate",
+    "shard": None,
     "design.points": None,
     "design.seed": 1,
     "design.levels": None,

@@ -13,7 +13,7 @@ SIM = Path(__file__).parent.parent / "sim"
 LAYERS = [
     ["strategies", "jit"],
     ["variables", "rng", "equations", "abilities", "review"],
-    ["aliases", "fields", "parameters", "schema", "theory", "theory_tables", "helptext"],
+    ["aliases", "fields", "parameters", "shards", "schema", "theory", "theory_tables", "helptext"],
     ["rows", "lookup", "cell_tables", "answer_rows", "class_rows"],
     ["start_rows", "pair_rows", "coupling_rows", "response_rows", "tally_rows", "phase_rows"],
     ["factors", "sampling", "table", "overlay", "design", "tallies", "moments", "recording", "provenance"],
@@ -44,10 +44,10 @@ LAYERS = [
         "exact",
     ],
     ["long_run", "agreement", "plan", "precision", "solving", "supply", "soundness", "store"],
-    ["place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
+    ["whole", "place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
     ["collect", "survey", "outlook", "experiment", "memory"],
     ["sources", "config"],
-    ["api", "info", "replay", "run", "verify"],
+    ["api", "info", "replay", "run", "gather", "merge", "verify"],
     ["__init__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]

@@ -1,0 +1,202 @@
+"""From the arrays of shards to those of the whole: rows are copied; sums of points that several shards have are added."""
+
+from __future__ import annotations
+
+import itertools
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from sim.design import ConfigError, Point
+from sim.labels import values_of
+from sim.plan import cores
+from sim.recording import layout_of
+from sim.schema import Config
+from sim.store import TALLY, Store, restored
+from sim.stored import Stored
+from sim.tallies import Sums, added
+from sim.whole import Whole
+
+#: Memory that one array's rows may take at a time, in each thread.
+MOST_BYTES = 128 * 2**20
+
+
+@dataclass(frozen=True, eq=False)
+class Part:
+    """A shard.
+
+    Attributes
+    ----------
+    stored : its store.  k, n : it is the k-th of n.  whole : what it is a part of, as its store says.
+    known : identity of each point of the whole -> its index.  index : int64, those of the shard's points.
+    """
+
+    stored: Stored
+    k: int
+    n: int
+    whole: Whole
+    known: dict[str, int]
+    index: np.ndarray
+
+    @property
+    def store(self) -> Store:
+        """Its store."""
+        return self.stored.store
+
+    @property
+    def path(self) -> Path:
+        """Where its store is."""
+        return self.stored.store.path
+
+
+def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
+    """Fill an empty store with all that shards hold, and mark it.
+
+    Memory stays bounded: an array, and as many points as `MOST_BYTES` take, at a time.
+
+    Raises
+    ------
+    ConfigError : a shard is damaged.  OSError : the store cannot be written.
+    """
+    owners = sum(np.bincount(part.index, minlength=len(parts[0].whole)) for part in parts)
+    alone = np.asarray(owners) == 1
+    names = [
+        name
+        for name, array in parts[0].store.arrays.items()
+        if array.attrs["_ARRAY_DIMENSIONS"][0] == "point" and name not in ("done", *parts[0].store.factors)
+    ]
+    # What threads share is opened before they begin.
+    for store in (target, *(part.store for part in parts)):
+        _ = store.arrays
+    with ThreadPoolExecutor(cores()) as pool:
+        _finish(pool.map(lambda name: _copy(target, parts, name, alone), sorted(names, key=lambda n: -_row(target, n))))
+        if not alone.all():
+            add = _adder(target, parts, config)
+            chunks = np.unique(np.flatnonzero(~alone) // target.chunk).tolist()
+            numbers = [np.arange(c * target.chunk, min((c + 1) * target.chunk, len(alone))) for c in chunks]
+            with parts[0].stored.as_saved():
+                _finish(pool.map(lambda each: add(each[~alone[each]]), numbers))
+    target.mark(range(len(alone)))
+
+
+def _finish(work: Iterable[None]) -> None:
+    for _ in work:
+        pass
+
+
+def _row(store: Store, name: str) -> int:
+    """Bytes of one point of an array."""
+    array = store.arrays[name]
+    return int(np.prod(array.shape[1:], initial=1) * array.dtype.itemsize)
+
+
+def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray) -> None:
+    """Copy an array, of points that one shard alone has."""
+    array, points = target.arrays[name], len(alone)
+    size = max(1, MOST_BYTES // _row(target, name) // target.chunk) * target.chunk
+    for start in range(0, points, size):
+        stop = min(start + size, points)
+        here = np.zeros((stop - start, *array.shape[1:]), array.dtype)
+        for part in parts:
+            local = np.flatnonzero((part.index >= start) & (part.index < stop) & alone[part.index])
+            _rows(part.store, name, local, here, part.index[local] - start)
+        for first in range(start, stop, target.chunk):
+            last = min(first + target.chunk, stop)
+            if alone[first:last].any():
+                data = here[first - start : last - start]
+                target.put(name, range(first, last), data if data.dtype != np.uint64 or data.any() else None)
+
+
+def _rows(store: Store, name: str, local: np.ndarray, into: np.ndarray, at: np.ndarray) -> None:
+    """Read some points of an array, each chunk of it once, past the library, which takes a millisecond for each."""
+    array = store.arrays[name]
+    size = array.chunks[0]
+    whole = tuple(array.chunks[1:]) == tuple(array.shape[1:])
+    for chunk in np.unique(local // size).tolist():
+        which = local // size == chunk
+        try:
+            if not whole:
+                raise FileNotFoundError
+            content = (store.path / name / f"{chunk}{'.0' * (array.ndim - 1)}").read_bytes()
+            found = np.frombuffer(array.metadata.compressor.decode(content), array.dtype).reshape(size, *array.shape[1:])
+            into[at[which]] = found[local[which] - chunk * size]
+        except FileNotFoundError:
+            # A chunk of nothing but the fill value has no file.
+            into[at[which]] = store.values(name, slice(chunk * size, (chunk + 1) * size))[local[which] - chunk * size]
+        except (RuntimeError, ValueError) as error:
+            raise ConfigError(f"{store.path} is damaged: {name} cannot be read ({error}).") from None
+
+
+def _adder(target: Store, parts: Sequence[Part], config: Config) -> Callable[[np.ndarray], None]:
+    """What adds up the sums of points, of one chunk, that several shards have, and writes them and their values."""
+    layout = layout_of(config)
+    places = [{k: n for n, k in enumerate(part.index.tolist())} for part in parts]
+    alliances = np.zeros(len(parts[0].whole), np.int64)
+    for part in parts:
+        alliances[part.index] += part.store.values("alliances")
+
+    def total(name: str, numbers: np.ndarray) -> np.ndarray:
+        """Sums of some points, (2, points, ...) in the columns of the stores."""
+        shape = (2, len(numbers), *target.arrays[f"{TALLY}/{name}"].shape[1:])
+        found = np.zeros(shape, np.uint64)
+        for part, place in zip(parts, places, strict=True):
+            at = np.array([n for n, k in enumerate(numbers.tolist()) if k in place], np.int64)
+            if at.size:
+                own = np.zeros(shape, np.uint64)
+                local = np.array([place[int(numbers[n])] for n in at])
+                for word, suffix in enumerate(("", "_high")):
+                    _rows(part.store, f"{TALLY}/{name}{suffix}", local, own[word], at)
+                found = added(found, own)
+        return found
+
+    def add(numbers: np.ndarray) -> None:
+        sums = [
+            restored(total(name, numbers), columns, target.columns(name))
+            for name, columns in (("by_period", layout.period), ("by_run", layout.point))
+        ]
+        points, whole = _points(parts[0], numbers), Sums(sums[0], sums[1], alliances[numbers])
+        values = values_of(points, whole, target.grid, target.propositions, target.theories, config)
+        target.write(numbers.tolist(), values, whole, layout)
+
+    return add
+
+
+def _points(part: Part, numbers: np.ndarray) -> list[Point]:
+    """Points of the whole, as the theories of a shard's store have them."""
+    labels = {label: values[numbers].tolist() for label, values in part.whole.factors.items()}
+    return [part.stored.made({label: v[n] for label, v in labels.items()}, 1)[0] for n in range(len(numbers))]
+
+
+def missing(part: Part) -> tuple[int, int, int, int]:
+    """What of a shard is not finished: points and blocks, and how many it is to have of each."""
+    from sim import precision
+
+    store, whole = part.store, part.whole
+    has, asked = whole.held(part.k, part.n)
+    have = np.full(len(whole), -1)
+    have[part.index] = np.where(store.done == 1, store.values("alliances"), -1)
+    left = (have[has] < asked) | (have[has] < 0)
+    if whole.goal and not left.any():
+        config = part.stored.config
+        with part.stored.as_saved():
+            points = _points(part, part.index)
+            far = precision.shortfalls(points, range(len(points)), store.values, store.grid, config)
+        short = (np.array(far) >= 1.0) & (store.alliances < config.precision.max_alliances)
+        left = np.isin(has, part.index[short])
+    size = np.maximum(whole.block[has], 1)
+    cut = whole.block[has] > 0
+    blocks = np.where(cut, -(-asked // size), 1)
+    blocks_left = np.where(cut, blocks - np.maximum(have[has], 0) // size, 1)
+    return int(left.sum()), int(blocks_left[left].sum()), len(has), int(blocks.sum())
+
+
+def spans(numbers: Sequence[int]) -> str:
+    """Whole numbers, ascending, as people write them: ``1, 3 to 5``."""
+    found = []
+    for _, run in itertools.groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
+        each = [number for _, number in run]
+        found.append(str(each[0]) if len(each) == 1 else f"{each[0]}{' to ' if len(each) > 2 else ', '}{each[-1]}")
+    return ", ".join(found)
