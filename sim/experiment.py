@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim import extension, place, precision, provenance, solving, store
+from sim import creation, extension, integrity, place, precision, provenance, solving, store
 from sim.collect import Collector, Solved
 from sim.labels import coordinates, theory_names
 from sim.plan import Rates
@@ -28,9 +29,12 @@ from sim.solving import Batch
 from sim.store import Store
 from sim.survey import Survey
 from sim.tallies import Tallies
+from sim.tally_columns import columns_of
 
 if TYPE_CHECKING:
+    from sim.blocks import Block
     from sim.executor import Blocks
+    from sim.schema import Config
     from sim.supply import Adaptive, Fixed
 
 #: Failures told of.
@@ -82,13 +86,15 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        for block, outcome, seconds in executor.execute(_work(found, supply), found.config, stop):
+        work = _Work(_blocks(found, supply))
+        for block, outcome, seconds in executor.execute(work, found.config, stop):
             collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
             result.busy += seconds
-            if isinstance(outcome, Exception):
-                numbers = block.indices if isinstance(block, Batch) else [s.point for s in block.segments]
-                where = ", ".join(sorted({collector.name(k) for k in numbers}))
-                result.failures.append(f"{where}: {type(outcome).__name__}: {outcome}")
+            if isinstance(outcome, Exception) and len(parts := _parts(block)) > 1:
+                # One of them fails; the others, or those before it died with the worker, are none the worse.
+                work.again.extend(parts)
+            elif isinstance(outcome, Exception):
+                result.failures.append(_failure(block, outcome, collector, found.config))
                 if isinstance(block, Block):
                     supply.drop(block)
             elif isinstance(block, Batch):
@@ -141,7 +147,40 @@ def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
     return supply_for(found.simulated, rates, found.config, found.grid, found.chunk, before)
 
 
-def _work(found: Survey, supply: Fixed | Adaptive) -> Blocks:
+class _Work:
+    """Blocks, and the parts of those that failed, each on its own."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.again: deque[Block | Batch] = deque()
+
+    def __iter__(self) -> Blocks:
+        return self
+
+    def __next__(self) -> Block | Batch | None:
+        return self.again.popleft() if self.again else next(self.blocks, None)
+
+
+def _parts(block: Block | Batch) -> list[Block | Batch]:
+    """A block for each part of a point in a block."""
+    if isinstance(block, Batch):
+        return [replace(block, indices=(k,), points=(p,)) for k, p in zip(block.indices, block.points, strict=True)]
+    pairs = zip(block.segments, block.arguments, strict=True)
+    return [replace(block, segments=(s,), arguments=(a,)) for s, a in pairs]
+
+
+def _failure(block: Block | Batch, error: Exception, collector: Collector, config: Config) -> str:
+    """What failed, of a block of one part, with all it takes to do the same again; and why."""
+    if isinstance(block, Batch):
+        where = f"{collector.name(block.indices[0])}, solved exactly"
+    else:
+        (part,) = block.segments
+        last = part.first + part.count - 1
+        where = f"{collector.name(part.point)}, seed {config.random.seed}, alliances {part.first} to {last}"
+    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _blocks(found: Survey, supply: Fixed | Adaptive) -> Blocks:
     """All blocks of a run: points that are solved, then those that are simulated."""
     theories = _theories(found)
     solved = [t for t in found.tasks if t.exact]
@@ -167,6 +206,8 @@ def _line(found: Survey, result: Progress) -> str:
 
 def _target(found: Survey, title: str, question: str) -> Store:
     """The store to write to: the one that is there, an extended one beside it, or a new one."""
+    if found.damage:
+        integrity.mend(found.path, found.damage)
     if found.existing is not None and not found.extends:
         opened = store.read(found.path, "r+")
         assert opened is not None
@@ -174,7 +215,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     new, extending, _ = place.siblings(found.path)
     attrs = provenance.attributes(found.config, found.points, title, question)
     theories = _theories(found)
-    columns = store.columns_of(found.config)
+    columns = columns_of(found.config)
     if found.existing is not None:
         for name, labels in columns.items():
             labels += [label for label in found.existing.columns(name) if label not in labels]
@@ -182,7 +223,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     found.path.parent.mkdir(parents=True, exist_ok=True)
     if found.existing is None:
         extension.clear(new)
-        store.create(
+        creation.create(
             new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
         )
         extension.place(new, found.path)
@@ -202,7 +243,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     attrs["levels"] = json.dumps(levels)
     attrs["theories"] = json.dumps({**json.loads(old.attrs["theories"]), **json.loads(attrs["theories"])})
     extension.clear(new)
-    built = store.create(
+    built = creation.create(
         new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
     )
     regrown = {t.index for t in found.tasks if t.start > 0}
@@ -220,7 +261,7 @@ def failed_message(result: Progress, path: Path) -> None:
     for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
     print(
-        f"{len(result.failures)} blocks failed; finished points are in {path}; the same command tries the rest.",
+        f"{len(result.failures)} parts of points failed; finished points are in {path}; the same command tries the rest.",
         file=sys.stderr,
     )
 

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import place, plan, precision, provenance, solving
+from sim import integrity, place, plan, precision, provenance, solving
 from sim.collect import named
 from sim.design import ConfigError, Point, points
 from sim.labels import proposition_labels
@@ -37,6 +37,7 @@ class Survey:
     index : index in the store of each point of the run.  total : points of the store.
     tasks : what is still to be simulated.  extends : whether the store is rebuilt larger, aside.
     grid, propositions, chunk : coordinates and layout of the store.
+    damage : what of the existing store is not as it was written; the points it touches count as not finished.
     """
 
     config: Config
@@ -50,6 +51,7 @@ class Survey:
     grid: np.ndarray
     propositions: tuple[str, ...]
     chunk: int
+    damage: tuple[integrity.Damage, ...] = ()
 
     @property
     def simulated(self) -> list[plan.Task]:
@@ -101,12 +103,16 @@ def _compare(
     propositions: tuple[str, ...],
 ) -> Survey:  # fmt: skip
     _check_identity(config, wanted, path, existing)
-    have, done = existing.alliances, existing.done
+    damage = tuple(integrity.known(existing))
+    done = existing.done
+    done[integrity.points_of(existing, damage)] = 0
     total = len(done)
-    index: list[int] = []
-    for point in wanted:
+    index = list(range(total)) if _as_stored(wanted, existing) else []
+    for point in wanted if not index else ():
         index.append(existing.index.get(point.identity, total))
         total += index[-1] == total
+    # Not read before what is damaged has been taken out, as a chunk of it may be.
+    have = _alliances(existing, done)
     tasks = []
     grows = total > len(done)
     finished = [k < len(done) and bool(done[k]) for k in index]
@@ -119,8 +125,23 @@ def _compare(
         tasks.append(plan.Task(k, point, start, stop, exact[n]))
     return Survey(
         config, wanted, path, existing, index, total, tasks, grows,
-        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}), existing.chunk,
+        np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}), existing.chunk, damage,
     )  # fmt: skip
+
+
+def _as_stored(wanted: list[Point], existing: Store) -> bool:
+    """Whether the points are those of a store, in its order; that of a hundred thousand is seen at once."""
+    same = len(wanted) == len(existing.done) and list(existing.factors) == list(wanted[0].labels)
+    return same and all(v.tolist() == [p.labels[n] for p in wanted] for n, v in existing.factors.items())
+
+
+def _alliances(existing: Store, done: np.ndarray) -> np.ndarray:
+    """int64 (point): alliances of points that are finished and whole, 0 elsewhere."""
+    have = np.zeros(len(done), np.int64)
+    for number in np.unique(np.flatnonzero(done) // existing.chunk).tolist():
+        where = slice(number * existing.chunk, (number + 1) * existing.chunk)
+        have[where] = existing.values("alliances", where)
+    return np.where(done == 1, have, 0)
 
 
 def _met(config: Config, points: list[Point], index: list[int], finished: list[bool], existing: Store) -> list[bool]:
@@ -181,9 +202,11 @@ def _shown(values: dict[str, Any], key: str) -> str:
 def _check_disk(found: Survey) -> None:
     parent = next(p for p in found.path.parents if p.exists())
     free = shutil.disk_usage(parent).free
-    if found.size > free:
+    # A store that is gone on with, where it stands, takes room for the rest.
+    size = found.size if found.existing is None or found.extends else found.size * len(found.tasks) / found.total
+    if size > free:
         raise ConfigError(
-            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(found.size)}, but only "
+            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(size)}, but only "
             f"{gigabytes(free)} are free there. Record less often with output.every, fewer output.variables, or "
             "choose another place."
         )
