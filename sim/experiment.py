@@ -50,7 +50,7 @@ class Progress:
     Attributes
     ----------
     finished : points.  updates : partner-updates.  seconds : wall time.  busy : seconds that workers spent on blocks.
-    failures : what failed, and why.  interrupted : whether points are left because the run was asked to stop.
+    failures : which points failed, and why.  interrupted : whether points are left because the run was asked to stop.
     """
 
     finished: int = 0
@@ -86,7 +86,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        work = _Work(_blocks(found, supply))
+        work, failures = _Work(_blocks(found, supply)), dict[int, str]()
         for block, outcome, seconds in executor.execute(work, found.config, stop):
             collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
             result.busy += seconds
@@ -94,7 +94,8 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
                 # One of them fails; the others, or those before it died with the worker, are none the worse.
                 work.again.extend(parts)
             elif isinstance(outcome, Exception):
-                result.failures.append(_failure(block, outcome, collector, found.config))
+                point, text = _failure(block, outcome, collector, found.config)
+                failures.setdefault(point, text)
                 if isinstance(block, Block):
                     supply.drop(block)
             elif isinstance(block, Batch):
@@ -115,6 +116,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         if collector is not None:
             collector.flush(everything=True)
             result.finished = collector.finished
+    result.failures = list(failures.values())
     result.seconds = time.monotonic() - started
     result.interrupted = stop.is_set() and result.finished < len(found.tasks)
     before = target.attrs
@@ -169,15 +171,15 @@ def _parts(block: Block | Batch) -> list[Block | Batch]:
     return [replace(block, segments=(s,), arguments=(a,)) for s, a in pairs]
 
 
-def _failure(block: Block | Batch, error: Exception, collector: Collector, config: Config) -> str:
-    """What failed, of a block of one part, with all it takes to do the same again; and why."""
+def _failure(block: Block | Batch, error: Exception, collector: Collector, config: Config) -> tuple[int, str]:
+    """The point that failed, of a block of one part; all it takes to do the same again, and why."""
     if isinstance(block, Batch):
-        where = f"{collector.name(block.indices[0])}, solved exactly"
+        point, how = block.indices[0], "solved exactly"
     else:
         (part,) = block.segments
-        last = part.first + part.count - 1
-        where = f"{collector.name(part.point)}, seed {config.random.seed}, alliances {part.first} to {last}"
-    return f"{where}: {type(error).__name__}: {' '.join(str(error).split())}"
+        point = part.point
+        how = f"seed {config.random.seed}, alliances {part.first} to {part.first + part.count - 1}"
+    return point, f"{collector.name(point)}, {how}: {type(error).__name__}: {' '.join(str(error).split())}"
 
 
 def _blocks(found: Survey, supply: Fixed | Adaptive) -> Blocks:
@@ -261,7 +263,7 @@ def failed_message(result: Progress, path: Path) -> None:
     for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
     print(
-        f"{len(result.failures)} parts of points failed; finished points are in {path}; the same command tries the rest.",
+        f"{len(result.failures)} points failed; finished points are in {path}; the same command tries the rest.",
         file=sys.stderr,
     )
 

@@ -19,8 +19,8 @@ from sim import chunks
 from sim.design import ConfigError
 from sim.store import DONE, DONE_AGAIN, Damaged, Store, read
 
-#: What the last check of every bit found, for the run that mends it.
-FOUND = ".damaged"
+#: What the last check of every bit found, for the run that mends it; in the folder of an array, where no reader looks.
+FOUND = f"{DONE}/.damaged"
 #: Damages named in a message.
 MOST_NAMED = 3
 #: Chunks that are read at once.
