@@ -1,26 +1,38 @@
-"""Whole chunks of a Zarr array written past the library: encoded and put in place in one step.
+"""Chunks of a Zarr array written past the library: encoded and put in place in one step, with a checksum inside.
 
 Zarr's own way takes about a millisecond an array and holds the interpreter lock for most of it; a sweep of small points
-writes tens of thousands of chunks. What is on disk is the same.
+writes tens of thousands of chunks. Whoever reads them needs not know: ``.zarray`` says how they are encoded.
 """
 
 from __future__ import annotations
 
+import ctypes
+import itertools
+import math
 import os
+import struct
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numcodecs import blosc
 
 #: Bytes of an item, as far as the codec can sort them.
 LARGEST_ITEM = 255
+#: Whether what a mark vouches for is on the disk before the mark is; without, a store outlives processes but not power.
+SYNC = True
+#: The header of a chunk: its size decoded, a field of the codec, its size on disk.
+_HEADER = struct.Struct("<4xIII")
+#: Bytes that a checksum adds.
+_CHECKSUM = 4
+#: What a chunk that is not as it was written may end in; a length that is wrong can ask for any amount of memory.
+UNREADABLE = (OSError, ValueError, RuntimeError, MemoryError)
 
 
-def number_of(array: Any, start: int, stop: int) -> int | None:
-    """The chunk that rows ``start`` to ``stop`` of an array are, or None where they are no whole chunk of whole rows."""
-    rows, *rest = array.chunks
-    whole = start % rows == 0 and stop - start == rows and tuple(rest) == array.shape[1:]
-    return start // rows if whole else None
+def file_of(array: Any, number: int) -> str:
+    """Name of the file of a chunk, from its number along the first dim; the other dims are whole."""
+    return ".".join([str(number), *["0"] * (array.ndim - 1)])
 
 
 def encoded(array: Any, data: np.ndarray) -> Any:
@@ -35,24 +47,148 @@ def encoded(array: Any, data: np.ndarray) -> Any:
         if item * length > LARGEST_ITEM:
             break
         item *= length
-    return array.metadata.compressor.encode(data.reshape(-1).view(np.dtype((np.void, item))))
+    codec, filters = array.metadata.compressor, array.metadata.filters
+    if not filters:
+        # As stores of format 2 are.
+        return codec.encode(data.reshape(-1).view(np.dtype((np.void, item))))
+    content = data.reshape(-1).view(np.uint8)
+    for each in filters:
+        content = each.encode(content)
+    return blosc.compress(content, codec.cname.encode(), codec.clevel, codec.shuffle, codec.blocksize, item)
 
 
-def put(folder: Path, array: Any, number: int, content: Any) -> None:
+def decoded(array: Any, content: bytes) -> np.ndarray:
+    """What `encoded` made a chunk of.
+
+    Raises
+    ------
+    ValueError, RuntimeError : a bit is not as it was written.
+    """
+    if said := flaw(plain_size(array), content[: _HEADER.size], len(content)):
+        raise ValueError(said)
+    data = array.metadata.compressor.decode(content)
+    for each in reversed(array.metadata.filters or ()):
+        data = each.decode(data)
+    return np.frombuffer(data, array.dtype).reshape(array.chunks).copy()
+
+
+def read(folder: Path, array: Any, number: int) -> np.ndarray:
+    """A chunk of an array in a folder.
+
+    Raises
+    ------
+    One of `UNREADABLE`.
+    """
+    return decoded(array, (folder / file_of(array, number)).read_bytes())
+
+
+def empty(array: Any) -> np.ndarray:
+    """A chunk of nothing: NaN, or zeros."""
+    return np.full(array.chunks, np.nan if array.dtype.kind == "f" else 0, array.dtype)
+
+
+def parts(array: Any, indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
+    """Points, ascending, by the chunk they are in: (number of the chunk, start and stop in `indices`); none of no size."""
+    numbers = np.asarray(indices, int) // array.chunks[0]
+    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
+    for start, stop in itertools.pairwise(edges):
+        if stop > start and array.size:
+            yield int(numbers[start]), start, stop
+
+
+def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
+    """Runs of consecutive indices: (position in `indices`, start, stop)."""
+    runs: list[tuple[int, int, int]] = []
+    for at, index in enumerate(indices):
+        if runs and runs[-1][2] == index:
+            runs[-1] = (runs[-1][0], runs[-1][1], index + 1)
+        else:
+            runs.append((at, index, index + 1))
+    return runs
+
+
+def plain_size(array: Any) -> int:
+    """Bytes of a chunk of an array before it is compressed."""
+    checksum = _CHECKSUM if array.metadata.filters else 0
+    return int(math.prod(array.chunks)) * int(array.dtype.itemsize) + checksum
+
+
+def flaw(wanted: int, header: bytes, size: int) -> str:
+    """What can be said against a chunk without decoding it, from its header and its size on disk; nothing if it is whole.
+
+    Parameters
+    ----------
+    wanted : `plain_size` of its array.
+    """
+    if len(header) < _HEADER.size:
+        return "cut short"
+    plain, _, packed = _HEADER.unpack(header)
+    if size != packed:
+        return f"{'cut short' if size < packed else 'too long'}: {size} of {packed} bytes"
+    return "" if plain == wanted else f"of {plain} bytes instead of {wanted}"
+
+
+def header_of(name: str, folder: int) -> tuple[bytes, int]:
+    """Header and size of a file in an open folder.
+
+    Raises
+    ------
+    OSError : it is not there, or cannot be read.
+    """
+    handle = os.open(name, os.O_RDONLY, dir_fd=folder)
+    try:
+        return os.read(handle, _HEADER.size), os.fstat(handle).st_size
+    finally:
+        os.close(handle)
+
+
+def put(folder: Path, array: Any, number: int, content: Any, durable: bool = False) -> None:
     """Put an encoded chunk in place, whole or not at all, whenever the process dies.
 
     Parameters
     ----------
     folder : of the array.  number : of the chunk along the first dim.
+    durable : whether the chunk is on the disk before it takes the place of another, so that power may fail, too.
 
     Raises
     ------
     OSError : it cannot be written as a whole.
     """
-    path = folder / ".".join([str(number), *["0"] * (array.ndim - 1)])
+    path = folder / file_of(array, number)
     # Named as those of the library, which `sim.extension.recover` removes.
     partial = path.with_name(f"{path.name}.partial")
-    # Buffered: what the disk does not take, or a limit on the size of files cuts, is an error there, not a short write.
-    with open(partial, "wb") as file:
-        file.write(content)
-    os.replace(partial, path)
+    try:
+        # Buffered: what the disk does not take, or a limit on the size of files cuts, is an error there, not a short write.
+        with open(partial, "wb") as file:
+            file.write(content)
+            if durable and SYNC:
+                file.flush()
+                os.fsync(file.fileno())
+        os.replace(partial, path)
+    except OSError:
+        # On a full disk it would take the room that others need.
+        partial.unlink(missing_ok=True)
+        raise
+
+
+def sync(path: Path) -> None:
+    """Wait until everything written so far to the file system of a folder is on the disk, names included.
+
+    One call for all chunks of a flush: a dozen milliseconds, where `fsync` of each takes hundreds.
+
+    Raises
+    ------
+    OSError : the disk did not take it.
+    """
+    if not SYNC:
+        return
+    handle = os.open(path, os.O_RDONLY)
+    try:
+        call = getattr(ctypes.CDLL(None, use_errno=True), "syncfs", None)
+        if call is None:
+            os.sync()
+        elif call(handle):
+            number = ctypes.get_errno()
+            raise OSError(number, os.strerror(number), str(path))
+    finally:
+        os.close(handle)

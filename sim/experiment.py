@@ -11,6 +11,7 @@ import os
 import sys
 import threading
 import time
+from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,7 +19,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from sim import extension, place, precision, provenance, solving, store, whole
+from sim import creation, extension, integrity, place, precision, provenance, solving, store, whole
 from sim.collect import Collector, Solved
 from sim.labels import coordinates, theory_names
 from sim.plan import Rates
@@ -29,9 +30,12 @@ from sim.soundness import reading
 from sim.store import Store
 from sim.survey import Survey
 from sim.tallies import Tallies
+from sim.tally_columns import columns_of
 
 if TYPE_CHECKING:
+    from sim.blocks import Block
     from sim.executor import Blocks
+    from sim.schema import Config
     from sim.supply import Adaptive, Fixed
 
 #: Failures told of.
@@ -47,7 +51,7 @@ class Progress:
     Attributes
     ----------
     finished : points.  updates : partner-updates.  seconds : wall time.  busy : seconds that workers spent on blocks.
-    failures : what failed, and why.  interrupted : whether points are left because the run was asked to stop.
+    failures : which points failed, and why.  interrupted : whether points are left because the run was asked to stop.
     """
 
     finished: int = 0
@@ -83,13 +87,16 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        for block, outcome, seconds in executor.execute(_work(found, supply), found.config, stop):
+        work, failures = _Work(_blocks(found, supply)), dict[int, str]()
+        for block, outcome, seconds in executor.execute(work, found.config, stop):
             collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
             result.busy += seconds
-            if isinstance(outcome, Exception):
-                numbers = block.indices if isinstance(block, Batch) else [s.point for s in block.segments]
-                where = ", ".join(sorted({collector.name(k) for k in numbers}))
-                result.failures.append(f"{where}: {type(outcome).__name__}: {outcome}")
+            if isinstance(outcome, Exception) and len(parts := _parts(block)) > 1:
+                # One of them fails; the others, or those before it died with the worker, are none the worse.
+                work.again.extend(parts)
+            elif isinstance(outcome, Exception):
+                point, text = _failure(block, outcome, collector, found.config)
+                failures.setdefault(point, text)
                 if isinstance(block, Block):
                     supply.drop(block)
             elif isinstance(block, Batch):
@@ -110,6 +117,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         if collector is not None:
             collector.flush(everything=True)
             result.finished = collector.finished
+    result.failures = list(failures.values())
     result.seconds = time.monotonic() - started
     result.interrupted = stop.is_set() and result.finished < len(found.tasks)
     before = target.attrs
@@ -143,7 +151,40 @@ def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
     return supply_for(found.simulated, rates, found.config, found.grid, found.chunk, before)
 
 
-def _work(found: Survey, supply: Fixed | Adaptive) -> Blocks:
+class _Work:
+    """Blocks, and the parts of those that failed, each on its own."""
+
+    def __init__(self, blocks: Blocks) -> None:
+        self.blocks = blocks
+        self.again: deque[Block | Batch] = deque()
+
+    def __iter__(self) -> Blocks:
+        return self
+
+    def __next__(self) -> Block | Batch | None:
+        return self.again.popleft() if self.again else next(self.blocks, None)
+
+
+def _parts(block: Block | Batch) -> list[Block | Batch]:
+    """A block for each part of a point in a block."""
+    if isinstance(block, Batch):
+        return [replace(block, indices=(k,), points=(p,)) for k, p in zip(block.indices, block.points, strict=True)]
+    pairs = zip(block.segments, block.arguments, strict=True)
+    return [replace(block, segments=(s,), arguments=(a,)) for s, a in pairs]
+
+
+def _failure(block: Block | Batch, error: Exception, collector: Collector, config: Config) -> tuple[int, str]:
+    """The point that failed, of a block of one part; all it takes to do the same again, and why."""
+    if isinstance(block, Batch):
+        point, how = block.indices[0], "solved exactly"
+    else:
+        (part,) = block.segments
+        point = part.point
+        how = f"seed {config.random.seed}, alliances {part.first} to {part.first + part.count - 1}"
+    return point, f"{collector.name(point)}, {how}: {type(error).__name__}: {' '.join(str(error).split())}"
+
+
+def _blocks(found: Survey, supply: Fixed | Adaptive) -> Blocks:
     """All blocks of a run: points that are solved, then those that are simulated."""
     theories = _theories(found)
     solved = [t for t in found.tasks if t.exact]
@@ -169,6 +210,8 @@ def _line(found: Survey, result: Progress) -> str:
 
 def _target(found: Survey, title: str, question: str) -> Store:
     """The store to write to: the one that is there, an extended one beside it, or a new one."""
+    if found.damage:
+        integrity.mend(found.path, found.damage)
     if found.existing is not None and not found.extends:
         opened = store.read(found.path, "r+")
         assert opened is not None
@@ -176,7 +219,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     new, extending, _ = place.siblings(found.path)
     attrs = provenance.attributes(found.config, found.everything, title, question) | whole.attributes(found.config)
     theories = _theories(found)
-    columns = store.columns_of(found.config)
+    columns = columns_of(found.config)
     if found.existing is not None:
         for name, labels in columns.items():
             labels += [label for label in found.existing.columns(name) if label not in labels]
@@ -186,7 +229,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     found.path.parent.mkdir(parents=True, exist_ok=True)
     if found.existing is None:
         extension.clear(new)
-        built = store.create(
+        built = creation.create(
             new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
         )
         if found.whole is not None:
@@ -208,7 +251,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     attrs["levels"] = json.dumps(levels)
     attrs["theories"] = json.dumps({**json.loads(old.attrs["theories"]), **json.loads(attrs["theories"])})
     extension.clear(new)
-    built = store.create(
+    built = creation.create(
         new, coords, found.grid, found.propositions, theories, columns, found.config, attrs, found.total, found.chunk
     )
     if found.whole is not None:
@@ -229,7 +272,7 @@ def failed_message(result: Progress, path: Path) -> None:
     for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
     print(
-        f"{len(result.failures)} blocks failed; finished points are in {path}; the same command tries the rest.",
+        f"{len(result.failures)} points failed; finished points are in {path}; the same command tries the rest.",
         file=sys.stderr,
     )
 

@@ -13,8 +13,9 @@ from pathlib import Path
 
 import numpy as np
 
+from sim import chunks
 from sim.place import siblings
-from sim.store import TALLY, Store, read, runs
+from sim.store import Store, read
 
 
 def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequence[int]) -> None:
@@ -30,14 +31,8 @@ def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequen
     size = max(source.chunk, 1)
     for start in range(0, len(indices), size):
         here, there = list(indices[start : start + size]), list(to[start : start + size])
-        for name, array in source.arrays.items():
-            if (
-                name in ("done", f"{TALLY}/period")
-                or array.attrs["_ARRAY_DIMENSIONS"][0] != "point"
-                or name in source.factors
-            ):
-                continue
-            values = np.concatenate([array[first:last] for _, first, last in runs(here)])
+        for name, array in source.by_point.items():
+            values = np.concatenate([source.values(name, slice(first, last)) for _, first, last in chunks.runs(here)])
             dims = array.attrs["_ARRAY_DIMENSIONS"]
             for dim, (where, length) in grown.items():
                 if dim in dims:
@@ -46,8 +41,7 @@ def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequen
                     wide = np.full((*values.shape[:axis], length, *values.shape[axis + 1 :]), empty, values.dtype)
                     wide[(slice(None),) * axis + (where,)] = values
                     values = wide
-            for at, first, last in runs(there):
-                target.arrays[name][first:last] = values[at : at + last - first]
+            target.put(name, there, values)
         target.mark(there)
 
 
@@ -61,9 +55,14 @@ def place(built: Path, path: Path) -> None:
     """Put a store that was built aside where it belongs; what was there is removed after."""
     previous = siblings(path)[2]
     clear(previous)
-    if path.exists():
-        os.rename(path, previous)
+    if not path.exists():
+        os.rename(built, path)
+        return
+    # What takes the place of finished points is on the disk before, and in its place before the old ones go.
+    chunks.sync(built)
+    os.rename(path, previous)
     os.rename(built, path)
+    chunks.sync(path)
     clear(previous)
 
 

@@ -10,14 +10,16 @@ from pathlib import Path
 
 import numpy as np
 
+from sim import chunks
 from sim.design import ConfigError, Point
 from sim.labels import values_of
 from sim.plan import cores
 from sim.recording import layout_of
 from sim.schema import Config
-from sim.store import TALLY, Store, restored
+from sim.store import DONE, DONE_AGAIN, TALLY, Store
 from sim.stored import Stored
 from sim.tallies import Sums, added
+from sim.tally_columns import restored
 from sim.whole import Whole
 
 #: Memory that one array's rows may take at a time, in each thread.
@@ -66,7 +68,7 @@ def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     names = [
         name
         for name, array in parts[0].store.arrays.items()
-        if array.attrs["_ARRAY_DIMENSIONS"][0] == "point" and name not in ("done", *parts[0].store.factors)
+        if array.attrs["_ARRAY_DIMENSIONS"][0] == "point" and name not in (DONE, DONE_AGAIN, *parts[0].store.factors)
     ]
     # What threads share is opened before they begin.
     for store in (target, *(part.store for part in parts)):
@@ -114,20 +116,16 @@ def _rows(store: Store, name: str, local: np.ndarray, into: np.ndarray, at: np.n
     """Read some points of an array, each chunk of it once, past the library, which takes a millisecond for each."""
     array = store.arrays[name]
     size = array.chunks[0]
-    whole = tuple(array.chunks[1:]) == tuple(array.shape[1:])
     for chunk in np.unique(local // size).tolist():
         which = local // size == chunk
         try:
-            if not whole:
-                raise FileNotFoundError
-            content = (store.path / name / f"{chunk}{'.0' * (array.ndim - 1)}").read_bytes()
-            found = np.frombuffer(array.metadata.compressor.decode(content), array.dtype).reshape(size, *array.shape[1:])
-            into[at[which]] = found[local[which] - chunk * size]
+            found = chunks.read(store.path / name, array, chunk)
         except FileNotFoundError:
             # A chunk of nothing but the fill value has no file.
-            into[at[which]] = store.values(name, slice(chunk * size, (chunk + 1) * size))[local[which] - chunk * size]
-        except (RuntimeError, ValueError) as error:
+            found = chunks.empty(array)
+        except chunks.UNREADABLE as error:
             raise ConfigError(f"{store.path} is damaged: {name} cannot be read ({error}).") from None
+        into[at[which]] = found[local[which] - chunk * size]
 
 
 def _adder(target: Store, parts: Sequence[Part], config: Config) -> Callable[[np.ndarray], None]:

@@ -110,6 +110,18 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[str]:
     return lines
 
 
+def _check(path: Path) -> int:
+    """Check every bit of a store; 0 where it is sound, 1 where it is damaged."""
+    from sim import integrity
+    from sim.store import read
+
+    if not path.is_dir() or (found := read(path)) is None:
+        raise ConfigError(f"{str(path)!r} is no store of this program.")
+    sound, text = integrity.report(found)
+    print(text, flush=True)
+    return 0 if sound else 1
+
+
 def main(words: list[str] | None = None) -> int:
     """Command line; returns the exit status."""
     from sim.soundness import reading
@@ -117,8 +129,13 @@ def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(prog="python -m sim.info", description="What a store holds and how complete it is.")
     parser.add_argument("store", type=Path, help="path of a store")
     parser.add_argument("--config", action="store_true", help="print the whole resolved config, too")
+    parser.add_argument(
+        "--check", action="store_true", help="read everything and compare checksums; exit status 1 where it is damaged"
+    )
     chosen = parser.parse_args(words)
     try:
+        if chosen.check:
+            return _check(chosen.store)
         with reading(chosen.store):
             text = describe(chosen.store, chosen.config)
         print(text, flush=True)

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import extension, gather, place, provenance, run, store, stored, survey, whole
+from sim import creation, extension, gather, place, provenance, run, store, stored, survey, whole
 from sim.design import ConfigError, canonical
 from sim.gather import Part
 from sim.outlook import shown
@@ -163,7 +163,7 @@ def merge(parts: Sequence[Part], path: Path) -> store.Store:
     extension.clear(new)
     try:
         columns = {name: first.store.columns(name) for name in ("by_period", "by_run")}
-        built = store.create(
+        built = creation.create(
             new, _coordinates(first), first.store.grid, first.store.propositions, first.store.theories, columns, config,
             attrs, len(first.whole), min(first.whole.chunk, len(first.whole)),
         )  # fmt: skip

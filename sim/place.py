@@ -72,7 +72,8 @@ def _ours(folder: Path) -> bool:
     attributes = folder / ".zattrs"
     if attributes.exists():
         return f'"{PROGRAM}"' in attributes.read_text(encoding="utf-8", errors="replace")
-    return {p.name for p in folder.iterdir()} <= {".zgroup"}
+    # Of a file that was being written when the process died there is a part.
+    return {p.name for p in folder.iterdir() if not p.name.endswith(".partial")} <= {".zgroup"}
 
 
 @contextmanager

@@ -17,7 +17,7 @@ from sim.schema import POINT_GROUPS, Config
 from sim.variables import STREAM_VERSION
 
 PROGRAM = "alliance-sim"
-STORE_VERSION = 2
+STORE_VERSION = 3
 _PACKAGES = ("numba", "numpy", "xarray", "zarr", "dask", "distributed", "hydra-core", "pydantic", "scipy", "SALib")
 
 

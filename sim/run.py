@@ -130,6 +130,19 @@ def job(config: Config, experiment: str, suffix: str) -> int:
 
 def run(config: Config, path: Path, name: str, question: str) -> int:
     """Survey, plan, perform, report. Returns the exit status."""
+    from sim import integrity, place
+    from sim.store import Damaged
+
+    while True:
+        try:
+            return _run(config, path, name, question)
+        except Damaged as found:
+            # Each round withdraws the mark of a point, or ends.
+            with place.lock(path):
+                integrity.mend_all(path, found)
+
+
+def _run(config: Config, path: Path, name: str, question: str) -> int:
     from sim import extension, place, survey
 
     found = survey.survey(config, path)
@@ -139,8 +152,7 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
     if config.plan or not (found.due or left):
         return _plan(found) if found.due else _nothing_to_do(found, question)
     with place.lock(path):
-        if left:
-            extension.recover(path)
+        extension.recover(path)
         # Once more, with nobody else at work here.
         found = survey.survey(config, path, found.everything)
         return _perform(found, name, question) if found.due else _nothing_to_do(found, question)

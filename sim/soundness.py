@@ -9,7 +9,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-from numcodecs import Blosc
+from numcodecs import Blosc, Fletcher32
 from zarr.errors import ZarrUserWarning
 
 from sim.fields import ConfigError
@@ -85,7 +85,8 @@ def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         dims, meta = array.attrs.get("_ARRAY_DIMENSIONS"), array.metadata
         if not isinstance(dims, list) or len(dims) != array.ndim or not all(isinstance(dim, str) for dim in dims):
             raise damaged(path, f"{name} does not say which dims it has")
-        codec = not meta.filters and (meta.compressor is None or isinstance(meta.compressor, Blosc))
+        filters = all(isinstance(each, Fletcher32) for each in meta.filters or ())
+        codec = filters and (meta.compressor is None or isinstance(meta.compressor, Blosc))
         if not codec or array.dtype.kind not in "iufU" or meta.order != "C" or meta.dimension_separator != ".":
             raise damaged(path, f"{name} is not stored as this program stores it")
         for dim, length, size in zip(dims, array.shape, array.chunks, strict=True):

@@ -7,35 +7,43 @@ A store is built aside and renamed into place. Chunks are replaced whole.
 
 from __future__ import annotations
 
+import errno
 import json
+import os
 import threading
+from collections import deque
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
-import numcodecs
 import numpy as np
 import zarr
 
 from sim import chunks
 from sim.design import ConfigError, canonical
-from sim.labels import attributes_of, dims_of
 from sim.provenance import PROGRAM, STORE_VERSION, now
-from sim.recording import layout_of, recorded_names
-from sim.schema import Config
 from sim.soundness import check_arrays, check_attributes, damaged, reading
 from sim.tallies import Sums, Tallies
-from sim.variables import BY_NAME, Layout
+from sim.tally_columns import arranged, kind_of, restored
+from sim.variables import Layout
 
 TALLY = "tally"
-_TALLIES = {"by_period": ("point", "period", "period_column", "moment"), "by_run": ("point", "run_column", "moment")}
-_HIGH = "_high"
-#: Four times as fast as zstd, and a quarter larger: the digits of a mean hardly compress.
-_CODEC = numcodecs.Blosc(cname="lz4", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
-#: For what is nearly always 0.
-_SMALL = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+TALLIES = {"by_period": ("point", "period", "period_column", "moment"), "by_run": ("point", "run_column", "moment")}
+HIGH = "_high"
+#: The mark, and the same again for when its file cannot be read.
+DONE, DONE_AGAIN = "done", f"{TALLY}/done"
+#: Formats that can be read and gone on with: 2 has no checksums and no second mark, and leaves out chunks of fill.
+READABLE = (2, STORE_VERSION)
+
+
+class Damaged(ConfigError):
+    """A chunk of an array cannot be read; `array` is its name."""
+
+    def __init__(self, text: str, array: str) -> None:
+        super().__init__(text)
+        self.array = array
 
 
 @dataclass(frozen=True)
@@ -50,6 +58,7 @@ class Store:
     path: Path
     group: Any
     _marking: threading.Lock = field(default_factory=threading.Lock, repr=False, compare=False)
+    _written: deque[list[int]] = field(default_factory=deque, repr=False, compare=False)
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
@@ -69,17 +78,36 @@ class Store:
 
         Raises
         ------
-        ConfigError : what is on disk cannot be read.
+        Damaged : what is on disk cannot be read.
         """
         try:
             return np.asarray(self.arrays[name][where])
         except Exception as error:
-            raise damaged(self.path, f"{name} cannot be read ({error})") from None
+            raise self._damaged(name, error) from None
+
+    def _damaged(self, name: str, error: Exception) -> Damaged:
+        said = " ".join(str(error).split())
+        how = f"python -m sim.info {self.path} --check says what else is"
+        return Damaged(f"{self.path} is damaged: {name} cannot be read ({said}); {how}.", name)
 
     @property
     def done(self) -> np.ndarray:
         """int8 (point): 1 where a point is finished."""
-        return self.values("done")
+        try:
+            # The library takes a file that is gone for zeros.
+            if (self.path / DONE / "0").exists() or DONE_AGAIN not in self.arrays:
+                return self.values(DONE)
+        except Damaged:
+            if DONE_AGAIN not in self.arrays:
+                raise
+        return self.values(DONE_AGAIN)
+
+    @cached_property
+    def by_point(self) -> dict[str, Any]:
+        """The arrays whose chunks hold a few points each: values, numbers of alliances, sums."""
+        other = {DONE, DONE_AGAIN, *json.loads(self.attrs["factors"])}
+        dims = {name: array.attrs.get("_ARRAY_DIMENSIONS", [""]) for name, array in self.arrays.items()}
+        return {n: a for n, a in self.arrays.items() if dims[n][0] == "point" and n not in other and a.size}
 
     @property
     def alliances(self) -> np.ndarray:
@@ -127,17 +155,14 @@ class Store:
 
         Raises
         ------
-        ConfigError : a file of the store that holds them is gone.
+        Damaged : a file of the store that holds them is gone or cannot be read.
         """
         parts = []
-        for name, dims in _TALLIES.items():
-            if (
-                self.columns(name)
-                and not (self.path / TALLY / name / ".".join([str(index // self.chunk), *["0"] * (len(dims) - 1)])).exists()
-            ):
-                raise ConfigError(f"{self.path} is damaged: the sums of point {index} are missing; remove the folder.")
+        for name in (f"{TALLY}/{name}" for name in TALLIES if self.columns(name)):
+            if not (self.path / name / chunks.file_of(self.arrays[name], index // self.chunk)).exists():
+                raise self._damaged(name, FileNotFoundError(f"the sums of point {index} are missing"))
         for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
-            words = [self.values(f"{TALLY}/{name}{word}", index) for word in ("", _HIGH)]
+            words = [self.values(f"{TALLY}/{name}{word}", index) for word in ("", HIGH)]
             parts.append(restored(np.stack(words), columns, self.columns(name)))
         return Tallies(parts[0], parts[1], int(self.values("alliances", index)))
 
@@ -147,13 +172,13 @@ class Store:
 
     @cached_property
     def _columns(self) -> dict[str, list[str]]:
-        return {name: [str(label) for label in self.values(f"{TALLY}/{_kind(name)}_column")] for name in _TALLIES}
+        return {name: [str(label) for label in self.values(f"{TALLY}/{kind_of(name)}_column")] for name in TALLIES}
 
     @cached_property
-    def _zeros(self) -> dict[str, Any]:
-        """An encoded chunk of zeros of each array of tallies: high words of points of fewer than 2^16 alliances are."""
-        arrays = {name: self.arrays[name] for name in (f"{TALLY}/{each}{word}" for each in _TALLIES for word in ("", _HIGH))}
-        return {name: chunks.encoded(array, np.zeros(array.chunks, array.dtype)) for name, array in arrays.items()}
+    def _empty(self) -> dict[str, Any]:
+        """An encoded chunk of nothing of each array: high words of points of fewer than 2^16 alliances are zeros."""
+        by_point = self.by_point.items()
+        return {name: chunks.encoded(array, chunks.empty(array)) for name, array in by_point}
 
     def write(self, indices: Sequence[int], values: Mapping[str, np.ndarray], sums: Sums | None, layout: Layout) -> None:
         """Write finished points: values and tallies first, the mark last. Several threads may write, other chunks each.
@@ -163,40 +188,89 @@ class Store:
         indices : points, ascending.  values : as `sim.labels.values_of` returns them, points in that order.
         sums : tallies of the points, in the columns of `layout`; None: points that were not simulated have none.
         """
-        for name, array in values.items():
-            self.put(name, indices, array)
-        for name in _TALLIES if sums is None else ():
-            for word in ("", _HIGH):
-                self.put(f"{TALLY}/{name}{word}", indices, None)
         tallied = () if sums is None else (("by_period", layout.period, sums.period), ("by_run", layout.point, sums.point))
-        for name, columns, given in tallied:
-            arranged = _arranged(given, columns, self._columns[name])
-            self.put(f"{TALLY}/{name}", indices, arranged[0])
-            self.put(f"{TALLY}/{name}{_HIGH}", indices, arranged[1] if len(arranged) > 1 else None)
+        given: dict[str, np.ndarray | None] = dict.fromkeys(self.by_point)
+        given |= values
+        for name, columns, words in tallied:
+            low, *high = arranged(words, columns, self._columns[name])
+            given |= {f"{TALLY}/{name}": low, f"{TALLY}/{name}{HIGH}": high[0] if high else None}
+        for name, data in given.items():
+            self.put(name, indices, data)
         self.mark(indices)
 
     def put(self, name: str, indices: Sequence[int], data: np.ndarray | None) -> None:
-        """Write an array at some points; None: zeros."""
+        """Write an array at some points, ascending; None: zeros, or what stands for nothing.
+
+        Raises
+        ------
+        Damaged : the chunk holds other points that are finished, and cannot be read.
+        """
         array = self.arrays[name]
-        for at, start, stop in runs(indices):
-            number = chunks.number_of(array, start, stop)
-            if number is None:
-                array[start:stop] = 0 if data is None else data[at : at + stop - start]
+        for number, start, stop in chunks.parts(array, indices):
+            first = number * array.chunks[0]
+            here = min(array.chunks[0], array.shape[0] - first)
+            if stop - start == here and data is None:
+                content = self._empty[name]
+            elif stop - start == array.chunks[0] and data is not None:
+                content = chunks.encoded(array, data[start:stop])
             else:
-                content = self._zeros[name] if data is None else chunks.encoded(array, data[at : at + stop - start])
-                chunks.put(self.path / name, array, number, content)
+                whole = chunks.empty(array) if stop - start == here else self._present(name, number)
+                where = [i - first for i in indices[start:stop]]
+                whole[where] = chunks.empty(array)[where] if data is None else data[start:stop]
+                content = chunks.encoded(array, whole)
+            chunks.put(self.path / name, array, number, content)
+
+    def _present(self, name: str, number: int) -> np.ndarray:
+        """A chunk as it is, or an empty one if there is none, or none that a finished point depends on."""
+        array = self.arrays[name]
+        try:
+            return chunks.read(self.path / name, array, number)
+        except FileNotFoundError:
+            return chunks.empty(array)
+        except chunks.UNREADABLE as error:
+            if self.done[number * self.chunk : (number + 1) * self.chunk].any():
+                raise self._damaged(name, error) from None
+            return chunks.empty(array)
 
     def mark(self, indices: Sequence[int]) -> None:
-        """Vouch for points."""
+        """Vouch for points, once what was written of them is on the disk.
+
+        Threads that come while another waits for the disk are served together by the next.
+        """
+        self._written.append(list(indices))
         with self._marking:
-            done = self.done
-            done[list(indices)] = 1
-            self.arrays["done"][:] = done
+            found: list[int] = []
+            while self._written:
+                found += self._written.popleft()
+            if found:
+                chunks.sync(self.path)
+                self._set(found, 1, (DONE, DONE_AGAIN))
+
+    def withdraw(self, indices: Sequence[int]) -> None:
+        """Vouch for points no more."""
+        with self._marking:
+            self._set(indices, 0, (DONE_AGAIN, DONE))
+            chunks.sync(self.path)
+
+    def _set(self, indices: Sequence[int], mark: int, names: Sequence[str]) -> None:
+        done = self.done
+        done[list(indices)] = mark
+        for name in names:
+            if name in self.arrays:
+                chunks.put(self.path / name, self.arrays[name], 0, chunks.encoded(self.arrays[name], done), durable=True)
 
     def note(self, **attributes: Any) -> None:
-        """Set attributes and publish the metadata."""
+        """Set attributes and publish the metadata; all of it is on the disk then.
+
+        Raises
+        ------
+        OSError : it cannot be written, or the store is gone.
+        """
+        if not (self.path / ".zgroup").exists():
+            raise FileNotFoundError(errno.ENOENT, os.strerror(errno.ENOENT), str(self.path))
         self.group.update_attributes({**attributes, "updated": now()})
         zarr.consolidate_metadata(str(self.path), zarr_format=2)
+        chunks.sync(self.path)
 
 
 def indexed(factors: Mapping[str, np.ndarray], points: int) -> dict[str, int]:
@@ -206,123 +280,13 @@ def indexed(factors: Mapping[str, np.ndarray], points: int) -> dict[str, int]:
     return {canonical({label: values[k] for label, values in plain.items()}): k for k in range(points)}
 
 
-def _kind(name: str) -> str:
-    return "period" if name == "by_period" else "run"
-
-
-def column_labels(columns: Sequence[tuple[str, str]], names: Sequence[str]) -> list[str]:
-    """Names of the tally columns that the recorded variables need."""
-    numbers = {BY_NAME[n].number for n in names}
-    return [f"{v}[{label}]" if label else v for v, label in columns if v in names or v in numbers]
-
-
-def _shared(columns: Sequence[tuple[str, str]], labels: Sequence[str]) -> tuple[list[int], list[int]]:
-    """Where the columns that a layout and a store share stand in the one and in the other."""
-    every = {f"{v}[{label}]" if label else v: k for k, (v, label) in enumerate(columns)}
-    both = [(every[label], k) for k, label in enumerate(labels) if label in every]
-    return [where for where, _ in both], [here for _, here in both]
-
-
-def _arranged(sums: np.ndarray, columns: Sequence[tuple[str, str]], labels: Sequence[str]) -> np.ndarray:
-    """Tallies in the columns of a store, 0 where a layout has none; as they are where all are in the same order."""
-    where, here = _shared(columns, labels)
-    if where == here == list(range(len(columns))) and len(labels) == len(columns):
-        return sums
-    arranged = np.zeros((*sums.shape[:-2], len(labels), 2), np.uint64)
-    arranged[..., here, :] = sums[..., where, :]
-    return arranged
-
-
-def restored(sums: np.ndarray, columns: Sequence[tuple[str, str]], labels: Sequence[str]) -> np.ndarray:
-    """Tallies (..., columns of a store, 2) in the columns of a layout, 0 where the store has none."""
-    where, here = _shared(columns, labels)
-    full = np.zeros((*sums.shape[:-2], len(columns), 2), np.uint64)
-    full[..., where, :] = sums[..., here, :]
-    return full
-
-
-def columns_of(config: Config) -> dict[str, list[str]]:
-    """Names of the tally columns that a run stores, ``by_period`` and ``by_run``."""
-    names, layout = recorded_names(config), layout_of(config)
-    return {"by_period": column_labels(layout.period, names), "by_run": column_labels(layout.point, names)}
-
-
-def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
-    """Runs of consecutive indices: (position in `indices`, start, stop)."""
-    runs: list[tuple[int, int, int]] = []
-    for at, index in enumerate(indices):
-        if runs and runs[-1][2] == index:
-            runs[-1] = (runs[-1][0], runs[-1][1], index + 1)
-        else:
-            runs.append((at, index, index + 1))
-    return runs
-
-
-def create(
-    folder: Path, coords: Mapping[str, tuple[Any, np.ndarray, dict[str, str]]], grid: np.ndarray,
-    propositions: Sequence[str], theories: Sequence[str], columns: Mapping[str, Sequence[str]],
-    config: Config, attrs: Mapping[str, Any], points: int, chunk: int,
-) -> Store:  # fmt: skip
-    """Lay out an empty store in a new folder.
-
-    Parameters
-    ----------
-    coords : as `sim.labels.coordinates` returns them.  attrs : attributes of the root.
-    columns : names of the tally columns, see `columns_of`.  points, chunk : number of points, and how many share a chunk.
-    """
-    group = zarr.open_group(str(folder), mode="w-", zarr_format=2, attributes={"program": PROGRAM})
-    names = recorded_names(config)
-    labels = {f"{_kind(name)}_column": found for name, found in columns.items()}
-    lengths = {"point": points, "period": len(grid), "moment": 2} | {dim: len(found) for dim, found in labels.items()}
-    lengths |= {name: len(values) for name, (dims, values, _) in coords.items() if name == dims}
-
-    def array(
-        where: Any, name: str, dims: Sequence[str], dtype: Any, attributes: Mapping[str, str], whole: bool = False,
-        codec: Any = _CODEC,
-    ) -> Any:  # fmt: skip
-        shape = tuple(lengths[d] for d in dims)
-        sizes = tuple(max(1, min(chunk, n) if d == "point" and not whole else n) for d, n in zip(dims, shape, strict=True))
-        # Integers carry no fill value: readers would take it for "missing".
-        fill = np.nan if np.issubdtype(dtype, np.floating) else None
-        return where.create_array(
-            name, shape=shape, chunks=sizes, dtype=dtype, fill_value=fill, compressors=codec,
-            attributes={"_ARRAY_DIMENSIONS": list(dims), **attributes},
-        )  # fmt: skip
-
-    for name, (dims, values, attributes) in coords.items():
-        array(group, name, [dims], values.dtype, attributes, whole=True)[:] = values
-    for name in names:
-        v = BY_NAME[name]
-        for key in [name, *([f"{name}_se"] if v.error else []), *([v.number] if v.number else [])]:
-            kind = "i8" if key == v.number else "f8"
-            array(group, key, dims_of(key), np.dtype(kind), attributes_of(key))
-    counted = array(group, "alliances", ["point"], np.dtype("i8"), attributes_of("alliances"))
-    counted[:] = np.zeros(points, np.int64)
-    mark = {"units": "1", "long_name": "finished", "description": "1 where a point is finished; its values are complete."}
-    array(group, "done", ["point"], np.dtype("i1"), mark, whole=True)[:] = np.zeros(points, np.int8)
-    tally = group.create_group(TALLY)
-    array(tally, "period", ["period"], grid.dtype, attributes_of("period"))[:] = grid
-    for dim, found in labels.items():
-        array(tally, dim, [dim], np.array(found).dtype, {"long_name": "tallied quantity"})[:] = np.array(found)
-    array(tally, "moment", ["moment"], np.dtype("<U6"), {"long_name": "sum, or sum of squares"})[:] = ["sum", "square"]
-    for name, dims in _TALLIES.items():
-        for word, text in (("", "low"), (_HIGH, "high")):
-            about = {"long_name": f"{text} 64 bits of the integer sums over alliances; reals in steps of 2^-20"}
-            array(tally, f"{name}{word}", dims, np.dtype("u8"), about, codec=_SMALL if word else _CODEC)
-    extra = [name for name, (dims, _, _) in coords.items() if name != dims]
-    factors = [name for name in extra if name != "bin_left"]
-    kept = {
-        "factors": json.dumps(factors),
-        "propositions": json.dumps(list(propositions)),
-        "theory_names": json.dumps(list(theories)),
-    }
-    group.update_attributes({**attrs, **kept, **({"coordinates": " ".join(extra)} if extra else {})})
-    zarr.consolidate_metadata(str(folder), zarr_format=2)
-    return Store(folder, group)
-
-
 def read(path: Path, mode: str = "r") -> Store | None:
-    """Open a store of this program, or None where the folder is something else."""
+    """Open a store of this program, or None where the folder is something else.
+
+    Raises
+    ------
+    ConfigError : it is of a format that this version does not read, or what describes its arrays is damaged.
+    """
     try:
         group = zarr.open_group(str(path), mode=mode, zarr_format=2, use_consolidated=False)
         ours = group.attrs.get("program") == PROGRAM
@@ -333,16 +297,17 @@ def read(path: Path, mode: str = "r") -> Store | None:
         return None
     if "store_version" not in group.attrs:
         return None
-    if group.attrs["store_version"] != STORE_VERSION:
+    if group.attrs["store_version"] not in READABLE:
+        known = " and ".join(map(str, READABLE))
         raise ConfigError(
-            f"{path} was written in store format {group.attrs['store_version']}; this version reads format {STORE_VERSION}. "
+            f"{path} was written in store format {group.attrs['store_version']}; this version reads formats {known}. "
             "Read it with the version named in its attribute `source`, and write to another output.path."
         )
     found = Store(path, group)
-    needed = {"done", "alliances", *(f"{TALLY}/{name}{word}" for name in _TALLIES for word in ("", _HIGH))}
+    needed = {DONE, "alliances", *(f"{TALLY}/{name}{word}" for name in TALLIES for word in ("", HIGH))}
     with reading(path):
-        if TALLY not in group or not needed <= set(found.arrays):
-            raise damaged(path, "a part is missing")
+        if missing := sorted(needed - set(found.arrays)):
+            raise damaged(path, f"a part is missing ({', '.join(missing)})")
         check_attributes(path, found.attrs)
         check_arrays(path, found.arrays)
     return found

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import place, plan, precision, provenance, solving, whole
+from sim import integrity, place, plan, precision, provenance, solving, whole
 from sim.collect import named
 from sim.design import ConfigError, Point, points
 from sim.labels import proposition_labels
@@ -41,6 +41,7 @@ class Survey:
     tasks : what is still to be simulated.  extends : whether the store is rebuilt larger, aside.
     grid, propositions, chunk : coordinates and layout of the store.
     everything, rows : all points of the config, and which of them `points` are.  whole : of what a shard is a part.
+    damage : what of the existing store is not as it was written; the points it touches count as not finished.
     """
 
     config: Config
@@ -57,6 +58,7 @@ class Survey:
     everything: list[Point]
     rows: list[int]
     whole: Whole | None
+    damage: tuple[integrity.Damage, ...] = ()
 
     @property
     def due(self) -> bool:
@@ -122,13 +124,17 @@ def _compare(
     grid: np.ndarray, propositions: tuple[str, ...],
 ) -> Survey:  # fmt: skip
     wanted = [everything[row] for row in part.rows]
-    have, done = existing.alliances, existing.done
+    damage = tuple(integrity.known(existing))
+    done = existing.done
+    done[integrity.points_of(existing, damage)] = 0
     total = len(done)
     known, labels = existing.places, list(existing.factors)
     index: list[int] = []
     for point in wanted:
         index.append(known.get(tuple([point.labels[label] for label in labels]), total))
         total += index[-1] == total
+    # Not read before what is damaged has been taken out, as a chunk of it may be.
+    have = _alliances(existing, done)
     tasks = []
     told = part.whole is None or part.whole.same(whole.read(existing))
     grows = total > len(done) or not told
@@ -144,8 +150,17 @@ def _compare(
     return Survey(
         config, wanted, path, existing, index, total, tasks, grows,
         np.union1d(existing.grid, grid), ordered({*existing.propositions, *propositions}),
-        part.whole.chunk if part.whole is not None and grows else existing.chunk, everything, part.rows, part.whole,
+        part.whole.chunk if part.whole is not None and grows else existing.chunk, everything, part.rows, part.whole, damage,
     )  # fmt: skip
+
+
+def _alliances(existing: Store, done: np.ndarray) -> np.ndarray:
+    """int64 (point): alliances of points that are finished and whole, 0 elsewhere."""
+    have = np.zeros(len(done), np.int64)
+    for number in np.unique(np.flatnonzero(done) // existing.chunk).tolist():
+        where = slice(number * existing.chunk, (number + 1) * existing.chunk)
+        have[where] = existing.values("alliances", where)
+    return np.where(done == 1, have, 0)
 
 
 def _met(config: Config, points: list[Point], index: list[int], finished: list[bool], existing: Store) -> list[bool]:
@@ -209,9 +224,11 @@ def _shown(values: dict[str, Any], key: str) -> str:
 def _check_disk(found: Survey) -> None:
     parent = next(p for p in found.path.parents if p.exists())
     free = shutil.disk_usage(parent).free
-    if found.size > free:
+    # A store that is gone on with, where it stands, takes room for the rest.
+    size = found.size if found.existing is None or found.extends else found.size * len(found.tasks) / found.total
+    if size > free:
         raise ConfigError(
-            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(found.size)}, but only "
+            f"output.path = {str(found.path)!r}: the result needs about {gigabytes(size)}, but only "
             f"{gigabytes(free)} are free there. Record less often with output.every, fewer output.variables, or "
             "choose another place."
         )

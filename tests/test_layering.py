@@ -30,7 +30,7 @@ LAYERS = [
         "full_tallies",
         "full_kernel",
     ],
-    ["arguments", "templates", "blocks", "labels", "chunks"],
+    ["arguments", "templates", "blocks", "labels", "chunks", "tally_columns"],
     ["warmup"],
     [
         "exact_law",
@@ -43,7 +43,7 @@ LAYERS = [
         "exact_pair_values",
         "exact",
     ],
-    ["long_run", "agreement", "plan", "precision", "solving", "supply", "soundness", "store"],
+    ["long_run", "agreement", "plan", "precision", "solving", "supply", "soundness", "store", "creation", "integrity"],
     ["whole", "place", "extension", "executor", "progress", "stored", "traces", "retrace", "narrative"],
     ["collect", "survey", "outlook", "experiment", "memory"],
     ["sources", "config"],
