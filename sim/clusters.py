@@ -7,8 +7,6 @@
 from __future__ import annotations
 
 import contextlib
-import functools
-import hashlib
 import importlib.util
 import logging
 import re
@@ -18,15 +16,14 @@ import signal
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
 from sim.fields import ConfigError
 from sim.plan import workers_of
-from sim.provenance import program_version
+from sim.sameness import compare, versions
 from sim.schema import JOBS, Compute, Config, seconds_of
 
 LOOPBACK = "127.0.0.1"
@@ -42,7 +39,6 @@ QUIET, ANSWERS = 15.0, 10.0
 #: How jobs are submitted, and shown, by kind.
 _SUBMIT = {"slurm": "sbatch", "pbs": "qsub"}
 _QUEUE = {"slurm": "squeue --me", "pbs": "qstat -u $USER"}
-_PACKAGES = ("numba", "llvmlite", "numpy", "scipy", "distributed")
 
 
 @dataclass
@@ -166,44 +162,6 @@ def _ready(crew: Crew, stop: threading.Event) -> bool:
     except ImportError as error:
         raise ConnectionError(f"the Dask scheduler cannot import this program ({error}): install it there, too") from None
     return True
-
-
-@functools.cache
-def versions() -> dict[str, str]:
-    """What must be the same for driver and workers: Python, packages, and the sources of this program."""
-    digest = hashlib.sha256()
-    folder = Path(__file__).parent
-    for path in sorted([*folder.glob("*.py"), *folder.glob("theories/*.yaml")]):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes())
-    found = {"alliance-sim": program_version(), "its sources": digest.hexdigest()[:12]}
-    found["Python"] = f"{sys.version_info.major}.{sys.version_info.minor}"
-    for name in _PACKAGES:
-        try:
-            found[name] = version(name)
-        except PackageNotFoundError:
-            found[name] = "missing"
-    return found
-
-
-def compare(workers: Mapping[str, Any]) -> None:
-    """Refuse workers that run anything else than this process.
-
-    Parameters
-    ----------
-    workers : name or address of a worker -> its `versions`, or the error it gave instead.
-
-    Raises
-    ------
-    ConnectionError : names the worker and what differs.
-    """
-    for address, theirs in workers.items():
-        if isinstance(theirs, OSError):
-            continue
-        if isinstance(theirs, BaseException):
-            raise ConnectionError(f"worker {address} cannot import this program ({theirs}): install the same version there")
-        here = versions()
-        if differ := [f"{k} {theirs.get(k)} (here {here[k]})" for k in here if theirs.get(k) != here[k]]:
-            raise ConnectionError(f"worker {address} runs {', '.join(differ)}: results could differ; install the same there")
 
 
 @contextlib.contextmanager

@@ -83,7 +83,7 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
 
     Blocks travel as bytes that nobody opens before the worker, and only if it runs what this process runs.
     """
-    from sim import clusters
+    from sim import clusters, sameness
 
     with clusters.opened(config, stop) as crew:
         if crew is None:
@@ -95,7 +95,7 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
             most = 0 if stop.is_set() else AHEAD * max(1, crew.size())
             while len(running) < most and (block := next(blocks, None)) is not None:
                 future = crew.client.submit(
-                    _answer, pickle.dumps(block, 5), clusters.versions(), pure=False, retries=RETRIES
+                    _answer, pickle.dumps(block, 5), sameness.versions(), pure=False, retries=RETRIES
                 )
                 running[future.key] = future, block
                 future.add_done_callback(finished.put)
@@ -118,15 +118,15 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
             _, block = running.pop(future.key)
             future.release()
             if isinstance(found, dict):
-                clusters.compare({"that came later": found})
+                sameness.compare({"that came later": found})
             yield block, *(found if isinstance(found, tuple) else (_as_exception(found), 0.0))
 
 
 def _answer(block: bytes, versions: dict[str, str]) -> tuple[Result, float] | dict[str, str]:
     """On a worker: what a block gives, and how long that took; the worker's versions where they are not the driver's."""
-    from sim import clusters
+    from sim import sameness
 
-    return _timed(pickle.loads(block)) if clusters.versions() == versions else clusters.versions()
+    return _timed(pickle.loads(block)) if sameness.versions() == versions else sameness.versions()
 
 
 def _timed(block: Block | Batch) -> tuple[Result, float]:

@@ -17,7 +17,7 @@ import pytest
 from conftest import base_config
 from life import assert_same, fill
 
-from sim import clusters
+from sim import clusters, sameness
 from sim.config import compose
 from sim.design import ConfigError
 from sim.schema import Config
@@ -150,12 +150,12 @@ def test_jobs__the_script_asks_for_what_the_config_says(tmp_path, monkeypatch, k
 
 
 def test_compare__names_the_worker_and_what_differs():
-    here = clusters.versions()
-    clusters.compare({"a": here, "b": OSError("left")})
+    here = sameness.versions()
+    sameness.compare({"a": here, "b": OSError("left")})
     with pytest.raises(ConnectionError, match=rf"worker b runs numba 0.1 \(here {here['numba']}\)"):
-        clusters.compare({"a": here, "b": {**here, "numba": "0.1"}})
+        sameness.compare({"a": here, "b": {**here, "numba": "0.1"}})
     with pytest.raises(ConnectionError, match="worker c cannot import this program"):
-        clusters.compare({"c": ModuleNotFoundError("No module named 'sim'")})
+        sameness.compare({"c": ModuleNotFoundError("No module named 'sim'")})
 
 
 @pytest.fixture

@@ -44,7 +44,7 @@ LAYERS = [
         "exact",
     ],
     ["long_run", "agreement", "plan", "precision", "solving", "supply", "store"],
-    ["place", "extension", "clusters", "executor", "progress", "stored", "traces", "retrace", "narrative"],
+    ["place", "extension", "sameness", "clusters", "executor", "progress", "stored", "traces", "retrace", "narrative"],
     ["collect", "survey", "outlook", "experiment", "memory"],
     ["config"],
     ["api", "info", "replay", "run", "verify"],

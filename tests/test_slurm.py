@@ -6,6 +6,7 @@ import os
 import shutil
 import signal
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -15,6 +16,7 @@ from test_command import command, finished, start
 
 SWEEP = ["+experiment=sweep", "design.factors.trust.levels=[0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]",
          "design.factors.orientation.levels=[0.5]", "population.alliances=100000", "output.report=false"]  # fmt: skip
+BATCH = Path(__file__).parent.parent / "experiments" / "batch"
 #: Two workers; as many blocks as it takes for something to happen in between.
 SLURM = [*SWEEP, "compute=slurm", "compute.workers=2", "compute.interface=lo", "compute.block_seconds=0.1", "compute.patience=60"]  # fmt: skip
 
@@ -122,6 +124,34 @@ def test_slurm__interrupted_it_cancels_its_jobs_and_goes_on(tmp_path, serial_sto
     assert none_left(tmp_path)
     assert command(tmp_path, *SWEEP, "compute=serial")[0] == 0
     assert_same(serial_store, path)
+
+
+def test_slurm__jobs_that_reach_their_walltime_are_replaced(tmp_path, serial_store):
+    """Their workers leave after some 6 s of 8."""
+    path = tmp_path / "results" / "sweep.zarr"
+    process = start(tmp_path, *SLURM, "compute.walltime=00:00:08", "compute.block_seconds=0.05")
+    seen: set[str] = set()
+    while process.poll() is None:
+        seen |= set(jobs(tmp_path, "-t", "R"))
+        time.sleep(0.1)
+    _, err = process.communicate()
+    assert process.returncode == 0, err
+    assert len(seen) > 2
+    assert_same(serial_store, path)
+
+
+def test_slurm__the_batch_scripts(tmp_path, serial_store):
+    """Both at once; they end with the status of the run."""
+    environment = {**os.environ, "PYTHON": sys.executable, "INTERFACE": "lo"}
+    submitted = [
+        subprocess.Popen(["sbatch", "--wait", "--mem-per-cpu=500M", BATCH / script, *words, f"output.path={script}.zarr"],
+                         cwd=tmp_path, env=environment, stdout=subprocess.DEVNULL)
+        for script, words in (("driver.slurm", SLURM), ("allocation.slurm", SWEEP))
+    ]  # fmt: skip
+    assert [process.wait(timeout=180) for process in submitted] == [0, 0], [f.read_text() for f in tmp_path.glob("*.out")]
+    for script in ("driver.slurm", "allocation.slurm"):
+        assert_same(serial_store, tmp_path / f"{script}.zarr")
+    assert not list(tmp_path.glob("scheduler-*"))
 
 
 def test_slurm__a_job_that_is_refused_ends_the_run_with_what_was_said(tmp_path):
