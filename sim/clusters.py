@@ -73,7 +73,10 @@ class Crew:
             return self._size
         if self.client.status != "running":
             raise lost()
-        self._size, self._counted = sum(self.client.nthreads().values()), now
+        try:
+            self._size, self._counted = sum(self.client.nthreads().values()), now
+        except OSError:
+            raise lost() from None
         if now - self._kept > KEEP:
             self.keep()
             self._kept = now

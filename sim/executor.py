@@ -12,7 +12,7 @@ import queue
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
 import numpy as np
@@ -107,10 +107,12 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
                 future = finished.get(timeout=0.2)
             except queue.Empty:
                 continue
-            if future.status == "cancelled":
-                raise clusters.lost()
             try:
-                found = future.result(timeout=GATHER) if future.status == "finished" else future.exception()
+                if future.status == "cancelled":
+                    raise CancelledError
+                found = future.exception() if future.status == "error" else future.result(timeout=GATHER)
+            except CancelledError:
+                raise clusters.lost() from None
             except TimeoutError:
                 # The worker that held it died; it is on its way again.
                 finished.put(future)
