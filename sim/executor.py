@@ -1,23 +1,24 @@
-"""Where blocks run: serially, on threads, or in the processes of a local Dask cluster. No choice changes a result.
+"""Where blocks run: serially, on threads, or on the workers of a Dask cluster. No choice changes a result.
 
 Every executor yields ``(block, tallies or exception, seconds)`` as blocks finish, in any order, keeps only a few blocks in
-flight, and, once `stop` is set, starts no more but still yields those that were running. Blocks may depend on what came
-back: an iterator of blocks gives None where there is none until more has.
+flight, and, once `stop` is set, starts no more but still yields those that were running; a cluster has `GRACE` seconds for
+that. Blocks may depend on what came back: an iterator of blocks gives None where there is none until more has.
 """
 
 from __future__ import annotations
 
-import signal
+import pickle
+import queue
 import threading
 import time
 from collections.abc import Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, CancelledError, Future, ThreadPoolExecutor, wait
 from typing import Any, TypeAlias
 
 import numpy as np
 
 from sim.blocks import Block, run_block
-from sim.plan import workers_of
+from sim.plan import cores, workers_of
 from sim.schema import Config
 from sim.solving import Batch, solve
 from sim.tallies import Tallies
@@ -31,27 +32,29 @@ RETRIES = 2
 #: Blocks handed out ahead, per worker.
 AHEAD = 2
 WORKERS_PER_WRITER = 8
+#: Seconds that a cluster has for the blocks at hand once it is to stop, and for handing over a result.
+GRACE, GATHER = 2.0, 10.0
 
 
 def writers_of(config: Config) -> int:
     """Threads that write what the workers of a config find; one keeps up with a dozen workers."""
-    return 1 + workers_of(config) // WORKERS_PER_WRITER
+    return 1 + min(workers_of(config) // WORKERS_PER_WRITER, cores())
 
 
 def execute(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[Outcome]:
     """Run blocks on the executor a config names."""
-    kinds = {"serial": serial, "threads": threads, "processes": processes}
-    return kinds[config.compute.kind](blocks, workers_of(config), stop)
+    return {"serial": serial, "threads": threads}.get(config.compute.kind, cluster)(blocks, config, stop)
 
 
-def serial(blocks: Blocks, workers: int, stop: threading.Event) -> Iterator[Outcome]:
+def serial(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[Outcome]:
     """One block after the other, here: the definition of what an executor does."""
     while not stop.is_set() and (block := next(blocks, None)) is not None:
         yield block, *_attempt(block)
 
 
-def threads(blocks: Blocks, workers: int, stop: threading.Event) -> Iterator[Outcome]:
+def threads(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[Outcome]:
     """On threads of this process; the kernel releases the interpreter lock."""
+    workers = workers_of(config)
     with ThreadPoolExecutor(workers, thread_name_prefix="block") as pool:
         running: dict[Future[tuple[Result, float]], Block | Batch] = {}
         try:
@@ -75,56 +78,57 @@ def threads(blocks: Blocks, workers: int, stop: threading.Event) -> Iterator[Out
                 future.cancel()
 
 
-def processes(blocks: Blocks, workers: int, stop: threading.Event) -> Iterator[Outcome]:
-    """In processes of a `dask.distributed` cluster on this machine, reachable from this machine only."""
-    import dask
-    from distributed import Client, LocalCluster, as_completed
+def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[Outcome]:
+    """On the workers of a Dask cluster, `sim.clusters`; a block whose worker dies is tried again elsewhere.
 
-    quiet = {"distributed.worker.memory.terminate": False, "distributed.admin.low-level-log-length": 0}
-    with (
-        dask.config.set(quiet),
-        LocalCluster(
-            n_workers=workers,
-            threads_per_worker=1,
-            host="127.0.0.1",
-            dashboard_address="127.0.0.1:0",
-            scheduler_kwargs={"dashboard": False},
-            silence_logs=50,
-        ) as cluster,
-        Client(cluster) as client,
-    ):
-        client.register_plugin(_ignore_interrupts(), name="interrupts")
-        running: dict[Any, Block | Batch] = {}
-        finished = as_completed()
+    Blocks travel as bytes that nobody opens before the worker, and only if it runs what this process runs.
+    """
+    from sim import clusters, sameness
+
+    with clusters.opened(config, stop) as crew:
+        if crew is None:
+            return
+        running: dict[str, tuple[Any, Block | Batch]] = {}
+        finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
+        ends = float("inf")
         while True:
-            while not stop.is_set() and len(running) < AHEAD * workers:
-                block = next(blocks, None)
-                if block is None:
-                    break
-                submitted = client.submit(_timed, block, pure=False, retries=RETRIES)
-                running[submitted] = block
-                finished.add(submitted)
-            if not running:
-                return
-            future = next(finished)
-            block = running.pop(future)
-            error = future.exception() if future.status != "cancelled" else RuntimeError("the block was cancelled")
-            result, seconds = future.result() if error is None else (_as_exception(error), 0.0)
-            future.release()
-            yield block, result, seconds
+            most = 0 if stop.is_set() else AHEAD * max(1, crew.size())
+            while len(running) < most and (block := next(blocks, None)) is not None:
+                future = crew.client.submit(
+                    _answer, pickle.dumps(block, 5), sameness.versions(), pure=False, retries=RETRIES
+                )
+                running[future.key] = future, block
+                future.add_done_callback(finished.put)
             if stop.is_set():
+                ends = min(ends, time.monotonic() + GRACE)
+            if not running or time.monotonic() > ends:
                 return
+            try:
+                future = finished.get(timeout=0.2)
+            except queue.Empty:
+                continue
+            try:
+                if future.status == "cancelled":
+                    raise CancelledError
+                found = future.exception() if future.status == "error" else future.result(timeout=GATHER)
+            except CancelledError:
+                raise clusters.lost() from None
+            except TimeoutError:
+                # The worker that held it died; it is on its way again.
+                finished.put(future)
+                continue
+            _, block = running.pop(future.key)
+            future.release()
+            if isinstance(found, dict):
+                sameness.compare({"that came later": found})
+            yield block, *(found if isinstance(found, tuple) else (_as_exception(found), 0.0))
 
 
-def _ignore_interrupts() -> Any:
-    """Plugin of the workers: Ctrl-C reaches every process of a terminal, but stopping is for the driver to see to."""
-    from distributed import WorkerPlugin
+def _answer(block: bytes, versions: dict[str, str]) -> tuple[Result, float] | dict[str, str]:
+    """On a worker: what a block gives, and how long that took; the worker's versions where they are not the driver's."""
+    from sim import sameness
 
-    class Interrupts(WorkerPlugin):  # type: ignore[misc]
-        def setup(self, worker: Any) -> None:
-            signal.signal(signal.SIGINT, signal.SIG_IGN)
-
-    return Interrupts()
+    return _timed(pickle.loads(block)) if sameness.versions() == versions else sameness.versions()
 
 
 def _timed(block: Block | Batch) -> tuple[Result, float]:

@@ -15,12 +15,16 @@ from sim.survey import Survey, gigabytes, shortfalls
 
 #: Points named in a warning.
 MOST_NAMED = 5
+#: Where blocks run, in words, where the kind does not say it.
+_PLACES = {"serial": "core", "slurm": "jobs of SLURM", "pbs": "jobs of PBS", "scheduler": "workers of a Dask scheduler"}
 
 
 def plan_text(found: Survey, rates: Rates) -> str:
     """The plan: points, alliances, blocks, estimated time and disk."""
     config, simulated = found.config, found.simulated
-    workers, where = workers_of(config), config.compute.kind if config.compute.kind != "serial" else "core"
+    workers = workers_of(config)
+    where = _PLACES.get(config.compute.kind, config.compute.kind)
+    known = config.compute.kind != "scheduler" or config.compute.workers is not None
     kept, solved = len(found.points) - len(found.tasks), len(found.tasks) - len(simulated)
     runs = runs_of(config.design, config.design.points) if config.design.points else len(found.points)
     equal = f" for {runs} runs, equal ones once" * (runs > len(found.points))
@@ -41,8 +45,8 @@ def plan_text(found: Survey, rates: Rates) -> str:
         seconds = plan.seconds_of(simulated, rates) / max(1, min(workers, blocks))
         if simulated:
             lines.append(f"alliances  {alliances:,} in all, {sum(t.work for t in simulated):.4g} partner-updates")
-            lines.append(f"blocks     {blocks} on {workers} {where}")
-    time = f"{duration(seconds)}, " if simulated else ""
+            lines.append(f"blocks     {blocks} on {workers if known else 'the'} {where}")
+    time = f"{duration(seconds)}{'' if known else ' as on one (compute.workers: how many there are)'}, " if simulated else ""
     lines.append(f"estimate   {time}{gigabytes(found.size)} on disk")
     lines.append(f"store      {shown(found.path)}" + (" (extended)" if found.extends else ""))
     return "\n".join(lines)

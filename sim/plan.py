@@ -142,10 +142,10 @@ def dealt_block(point: Point) -> int:
 
 
 def workers_of(config: Config) -> int:
-    """Number of workers a config asks for; by default the cores this process may use."""
+    """Number of workers a config asks for, or the cores this process may use; 1 where only a Dask scheduler knows."""
     if config.compute.kind == "serial":
         return 1
-    return config.compute.workers or cores()
+    return config.compute.workers or (1 if config.compute.kind == "scheduler" else cores())
 
 
 def cores() -> int:

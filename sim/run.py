@@ -130,9 +130,10 @@ def job(config: Config, experiment: str, suffix: str) -> int:
 
 def run(config: Config, path: Path, name: str, question: str) -> int:
     """Survey, plan, perform, report. Returns the exit status."""
-    from sim import integrity, place
+    from sim import clusters, integrity, place
     from sim.store import Damaged
 
+    clusters.check(config)
     while True:
         try:
             return _run(config, path, name, question)
@@ -200,12 +201,15 @@ def _perform(found: Survey, name: str, question: str) -> int:
     with _stopping(stop):
         result = experiment.perform(found, rates, name, question, stop)
     workers = workers_of(found.config)
+    at_work = f"{workers} worker{'s' * (workers > 1)}, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
+    if found.config.compute.kind == "scheduler":
+        at_work = f"a cluster, {result.busy / max(result.seconds, 1e-9):.1f} workers busy on average"
     rate = result.updates / max(result.seconds, 1e-9) / 1e6
     work = f", {result.updates:.4g} partner-updates" if result.updates else ""
     print(
         f"{result.finished} of {len(found.tasks)} points{work} in {result.seconds:.1f} s"
         + (f": {rate:.0f} million a second" if result.updates else "")
-        + f" on {workers} worker{'s' * (workers > 1)}, {result.busy / max(result.seconds * workers, 1e-9):.0%} busy"
+        + f" on {at_work}"
     )
     if result.failures:
         experiment.failed_message(result, found.path)

@@ -76,6 +76,15 @@ def _has_error(value: Any) -> Any:
     return value
 
 
+#: Kinds of compute that are jobs of a queueing system, and what each key that does not serve all kinds is for.
+JOBS = ("slurm", "pbs")
+MEANT_FOR = {
+    **dict.fromkeys(("memory", "interface", "walltime", "queue", "account"), JOBS),
+    **dict.fromkeys(("address", "scheduler_file"), ("scheduler",)),
+    "dashboard": ("processes", *JOBS),
+}
+#: A job lasts for at least this many blocks, so that little is lost where it ends.
+BLOCKS_OF_A_JOB = 10
 #: Variables that a precision can be wanted of.
 WITH_ERROR = tuple(v.name for v in VARIABLES if v.error and v.when != "request")
 Level = Annotated[Any, AfterValidator(_finite)]
@@ -173,9 +182,66 @@ class Precision(Group):
 class Compute(Group):
     """Where and how blocks run; no choice changes a result."""
 
-    kind: Literal["serial", "threads", "processes"] = Field(description="where blocks run; no choice changes a result")
-    workers: Annotated[Whole, Field(ge=1, le=4096)] | None = Field(description="threads or processes; null: one per core")
+    kind: Literal["serial", "threads", "processes", "slurm", "pbs", "scheduler"] = Field(
+        description="where blocks run; see the group compute"
+    )
+    workers: Annotated[Whole, Field(ge=1, le=4096)] | None = Field(
+        description="threads, processes: null: one per core; slurm, pbs: jobs, each with one worker on one core; scheduler: "
+        "how many the plan counts with, null: unknown"
+    )
     block_seconds: Annotated[float, Field(ge=0.01, le=3600)] = Field(description="aimed-at duration of a block")
+    # Stores from before there were clusters say nothing of these.
+    memory: Annotated[str, Field(pattern=r"^\d+(\.\d+)? ?[MGT]i?B$"), Allowed("a size, as 2GB")] | None = Field(
+        default=None, description="slurm, pbs: memory of a job"
+    )
+    address: Annotated[str, Field(pattern=r"^(tcp|tls|ucx|ws|wss)://[^\s/]+:\d+$"), Allowed("as tcp://host:8786")] | None = (
+        Field(default=None, description="scheduler: where a Dask scheduler listens")
+    )
+    scheduler_file: Annotated[str, Field(min_length=1), Allowed("a path")] | None = Field(
+        default=None, description="scheduler: instead of the address, the file that `dask scheduler --scheduler-file` writes"
+    )
+    interface: Annotated[str, Field(pattern=r"^[\w.:@-]+$"), Allowed("a network interface, as ib0")] | None = Field(
+        default=None, description="slurm, pbs: network that driver and workers share; null: that of the default route"
+    )
+    walltime: Annotated[str, Field(pattern=r"^\d{1,4}:[0-5]\d:[0-5]\d$"), Allowed("HH:MM:SS")] | None = Field(
+        default=None, description="slurm, pbs: limit of a job; its worker leaves before, and another job takes its place"
+    )
+    queue: Annotated[str, Field(pattern=r"^\S+$"), Allowed("a name")] | None = Field(
+        default=None, description="slurm: partition, pbs: queue; null: the cluster's own default"
+    )
+    account: Annotated[str, Field(pattern=r"^\S+$"), Allowed("a name")] | None = Field(
+        default=None, description="slurm, pbs: who is charged; null: the cluster's own default"
+    )
+    dashboard: Annotated[
+        bool | Annotated[str, Field(pattern=r"^[\w.\[\]:-]*:\d{1,5}$")],
+        Allowed("true, false or where it listens, as 127.0.0.1:8787"),
+    ] = Field(default=False, description="processes, slurm, pbs: Dask's page of what runs; true: on 127.0.0.1:8787")
+    patience: Annotated[float, Field(ge=1, le=10**6)] = Field(
+        default=600.0, description="slurm, pbs, scheduler: seconds without any worker after which the run ends"
+    )
+
+    @model_validator(mode="after")
+    def _belongs(self) -> Compute:
+        for key, kinds in MEANT_FOR.items():
+            if getattr(self, key) not in (None, False) and self.kind not in kinds:
+                raise refuse(f"means nothing for compute={self.kind}; it is for {', '.join(kinds)}", key)
+        if self.kind in JOBS:
+            for key in ("workers", "memory", "walltime"):
+                if getattr(self, key) is None:
+                    raise refuse(f"compute={self.kind} needs it", key)
+            assert self.walltime is not None
+            if BLOCKS_OF_A_JOB * self.block_seconds > seconds_of(self.walltime):
+                raise refuse(f"must be at least {BLOCKS_OF_A_JOB} times compute.block_seconds", "walltime")
+        if self.kind == "scheduler" and (self.address is None) == (self.scheduler_file is None):
+            text = "one of the two at most" if self.address else "compute=scheduler needs it, or compute.scheduler_file"
+            raise refuse(f"{text}", "address")
+        return self
+
+
+def seconds_of(walltime: str) -> int:
+    """Seconds of a time as HH:MM:SS."""
+    hours, minutes, seconds = map(int, walltime.split(":"))
+    return 3600 * hours + 60 * minutes + seconds
 
 
 class Output(Group):

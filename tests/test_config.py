@@ -124,6 +124,15 @@ DEFAULTS = {
     "random.common": True,
     "compute.kind": "threads",
     "compute.workers": None,
+    "compute.memory": None,
+    "compute.address": None,
+    "compute.scheduler_file": None,
+    "compute.interface": None,
+    "compute.walltime": None,
+    "compute.queue": None,
+    "compute.account": None,
+    "compute.dashboard": False,
+    "compute.patience": 600,
     "output.path": None,
     "output.overwrite": False,
     "output.every": 1,
@@ -159,6 +168,7 @@ REALS = {
     "race.temptation": (0, 100),
     "precision.standard_error": (1e-9, 1e6),
     "precision.floor": (1e-9, 1e6),
+    "compute.patience": (1, 1e6),
     **{f"phases.weights.{name}": (0, 100) for name in ("efficiency", "equity", "adaptability")},
     **{f"phases.table.{phase}.openness": (0.001, 1) for phase in PHASES},
     **{f"phases.table.{phase}.mutuality": (0, 2) for phase in PHASES},
@@ -187,7 +197,7 @@ CHOICES = {
     "precision.kind": "fixed, target",
     "method": "simulate, exact, auto",
     "design.kind": "single, factorial, list, latin_hypercube, sobol, saltelli, morris",
-    "compute.kind": "serial, threads, processes",
+    "compute.kind": "serial, threads, processes, slurm, pbs, scheduler",
 }
 
 
@@ -257,8 +267,10 @@ def test_experiment__sweep_has_its_labels():
 @pytest.mark.parametrize("group", sorted(f.name for f in conf_folder().iterdir() if f.is_dir() and f.name != "experiment"))
 def test_group__every_choice_composes_and_says_what_it_is(group):
     for file in (conf_folder() / group).glob("*.yaml"):
-        config = compose([f"{group}={file.stem}"])
-        assert from_mapping({group: file.stem}) == config
+        # The one choice that cannot do without a word of the user's.
+        more = {"compute.address": "tcp://host:8786"} if file.stem == "scheduler" else {}
+        config = compose([f"{group}={file.stem}", *(f"{k}={v}" for k, v in more.items())])
+        assert from_mapping({group: file.stem, **more}) == config
         assert helptext.remark(file)
         kind = getattr(getattr(config, group), "kind", file.stem)
         assert kind == file.stem

@@ -1,0 +1,259 @@
+"""Dask clusters: what is refused, job scripts, workers that differ, die or never come, and the bits of the serial run."""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from unittest import mock
+
+import pytest
+from conftest import base_config
+from life import assert_same, fill
+
+from sim import clusters, sameness
+from sim.config import compose
+from sim.design import ConfigError
+from sim.schema import Config
+
+#: What `distributed` and its threads may leave to the garbage collector.
+pytestmark = pytest.mark.filterwarnings("ignore::ResourceWarning", "ignore::DeprecationWarning", "ignore::pytest.PytestUnraisableExceptionWarning")  # fmt: skip
+PYTHON = Path(sys.executable)
+
+
+def sweep(**overrides) -> Config:
+    factors = {"trust": {"path": "context.trust.mean", "levels": [k / 10 for k in range(10)]}}
+    defaults = {"population__alliances": 3000, "population__periods": 20, "compute__block_seconds": 0.05}
+    return Config.model_validate(base_config(design__kind="factorial", design__factors=factors, **{**defaults, **overrides}))
+
+
+@pytest.fixture(scope="module")
+def serial_store(tmp_path_factory):
+    path = tmp_path_factory.mktemp("serial") / "serial.zarr"
+    fill(sweep(), path)
+    return path
+
+
+@contextlib.contextmanager
+def running(module: str, place: Path, *words: str, folder: Path | None = None):
+    """A Dask scheduler or worker, as a user starts it in a `place`, with the program of a `folder`."""
+    path = {"PYTHONPATH": str(folder)} if folder else {}
+    process = subprocess.Popen(
+        [PYTHON, "-m", f"distributed.cli.{module}", *words, "--no-dashboard"], cwd=place, env={**os.environ, **path},
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, start_new_session=True,
+    )  # fmt: skip
+    try:
+        yield process
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
+
+
+@contextlib.contextmanager
+def scheduler(file: Path):
+    words = ("--host", "127.0.0.1", "--port", "0", "--scheduler-file", str(file))
+    with running("dask_scheduler", file.parent, *words) as process:
+        while not file.exists():
+            time.sleep(0.05)
+        yield process
+
+
+def worker(file: Path, folder: Path | None = None):
+    words = ("--host", "127.0.0.1", "--nthreads", "1", "--no-nanny", "--local-directory", str(file.parent))
+    return running("dask_worker", file.parent, "--scheduler-file", str(file), *words, folder=folder)
+
+
+def on(file: Path, **overrides) -> Config:
+    return sweep(compute__kind="scheduler", compute__scheduler_file=str(file), **overrides)
+
+
+def until_it_fails(action) -> None:
+    deadline = time.monotonic() + 20
+    while time.monotonic() < deadline:
+        action()
+
+
+# Configs
+
+
+@pytest.mark.parametrize(
+    ("words", "parts"),
+    [
+        (["compute=scheduler"], ["compute.address = null", "scheduler_file"]),
+        (["compute=scheduler", "compute.address=tcp://a:1", "compute.scheduler_file=f"], ["compute.address", "one of the two"]),
+        (["compute=scheduler", "compute.address=somewhere"], ["compute.address = somewhere", "tcp://host:8786"]),
+        (["compute.queue=long"], ["compute.queue = long", "compute=threads", "slurm, pbs"]),
+        (["compute=processes", "compute.address=tcp://a:1"], ["compute.address", "it is for scheduler"]),
+        (["compute=scheduler", "compute.address=tcp://a:1", "compute.dashboard=true"], ["compute.dashboard = true"]),
+        (["compute=slurm", "compute.walltime=1h"], ["compute.walltime = 1h", "HH:MM:SS"]),
+        (["compute=slurm", "compute.walltime=00:00:40"], ["compute.walltime = 00:00:40", "10 times compute.block_seconds"]),
+        (["compute=pbs", "compute.memory=2"], ["compute.memory = 2", "2GB"]),
+        (["compute=pbs", "compute.workers=null"], ["compute.workers = null", "compute=pbs needs it"]),
+        (["compute=slurm", "compute.patience=0"], ["compute.patience = 0", "[1, 1e6]"]),
+    ],
+)  # fmt: skip
+def test_config__what_means_nothing_or_is_missing_is_refused(words, parts):
+    with pytest.raises(ConfigError) as caught:
+        compose(words)
+    for part in parts:
+        assert part in str(caught.value)
+
+
+def test_check__names_what_is_missing(monkeypatch):
+    config = compose(["compute=slurm"])
+    monkeypatch.setattr(clusters.shutil, "which", lambda name: None)
+    with pytest.raises(ConfigError, match="no sbatch here"):
+        clusters.check(config)
+    monkeypatch.setattr(clusters.importlib.util, "find_spec", lambda name: None)
+    with pytest.raises(ConfigError, match="pip install dask-jobqueue cryptography"):
+        clusters.check(config)
+    with pytest.raises(ConfigError, match="pip install bokeh"):
+        clusters.check(compose(["compute=processes", "compute.dashboard=true"]))
+    clusters.check(compose())
+
+
+@pytest.mark.parametrize(
+    ("kind", "lines"),
+    [
+        ("slurm", ["#SBATCH -p long", "#SBATCH -A me", "#SBATCH --mem=3G", "#SBATCH -t 02:00:00", "#SBATCH --cpus-per-task=1"]),
+        ("pbs", ["#PBS -q long", "#PBS -A me", "select=1:ncpus=1:mem=3072MB", "#PBS -l walltime=02:00:00", 'cd "$PBS_O_WORKDIR"']),
+    ],
+)  # fmt: skip
+def test_jobs__the_script_asks_for_what_the_config_says(tmp_path, monkeypatch, kind, lines):
+    monkeypatch.chdir(tmp_path)
+    os.mkdir(clusters.JOB_FOLDER)
+    words = ["memory=3GiB", "walltime=02:00:00", "queue=long", "account=me", "interface=lo"]
+    before = signal.getsignal(signal.SIGINT)
+    cluster = clusters.job_cluster(compose([f"compute={kind}", *(f"compute.{w}" for w in words)]).compute, [])
+    try:
+        script = cluster.job_script()
+        assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
+    finally:
+        cluster.close()
+    assert signal.getsignal(signal.SIGINT) is before
+    for line in [*lines, "--nthreads 1", "--lifetime 6336s", "--lifetime-stagger 504s", "--interface lo", "--tls-key"]:
+        assert line in script, script
+    assert str(PYTHON) in script
+    keys = list((tmp_path / clusters.JOB_FOLDER).iterdir())
+    assert len(keys) == 3
+    assert not any(key.stat().st_mode & 0o077 for key in keys), "others may read the keys"
+
+
+# Versions
+
+
+def test_compare__names_the_worker_and_what_differs():
+    here = sameness.versions()
+    sameness.compare({"a": here, "b": OSError("left")})
+    with pytest.raises(ConnectionError, match=rf"worker b runs numba 0.1 \(here {here['numba']}\)"):
+        sameness.compare({"a": here, "b": {**here, "numba": "0.1"}})
+    with pytest.raises(ConnectionError, match="worker c cannot import this program"):
+        sameness.compare({"c": ModuleNotFoundError("No module named 'sim'")})
+
+
+@pytest.fixture
+def other_program(tmp_path):
+    """A folder with this program, one comment longer."""
+    shutil.copytree(Path(clusters.__file__).parent, tmp_path / "other" / "sim")
+    with (tmp_path / "other" / "sim" / "equations.py").open("a") as file:
+        file.write("# another version\n")
+    return tmp_path / "other"
+
+
+def test_scheduler__a_worker_with_other_sources_is_refused_before_work_starts(tmp_path, other_program):
+    file = tmp_path / "scheduler.json"
+    with (
+        scheduler(file),
+        worker(file, other_program),
+        pytest.raises(ConnectionError, match=r"its sources .* install the same"),
+    ):
+        fill(on(file), tmp_path / "a.zarr")
+
+
+def test_scheduler__a_worker_with_other_sources_that_comes_later_computes_nothing(tmp_path, other_program):
+    """As if none had been there to be asked at the start."""
+    file = tmp_path / "scheduler.json"
+    with (
+        scheduler(file), worker(file, other_program), mock.patch.object(clusters, "_ready", return_value=True),
+        pytest.raises(ConnectionError, match="came later runs its sources"),
+    ):  # fmt: skip
+        fill(on(file), tmp_path / "a.zarr")
+
+
+# Runs
+
+
+def test_scheduler__same_bits_and_a_worker_that_dies_loses_nothing(tmp_path, serial_store):
+    file, path = tmp_path / "scheduler.json", tmp_path / "a.zarr"
+    with scheduler(file), worker(file) as first, worker(file):
+        killer = threading.Timer(0.0, lambda: None)
+
+        def kill_soon(*args, real=clusters._ready):
+            nonlocal killer
+            killer = threading.Timer(0.1, lambda: os.killpg(first.pid, signal.SIGKILL))
+            killer.start()
+            return real(*args)
+
+        with mock.patch.object(clusters, "_ready", kill_soon):
+            result = fill(on(file), path)
+        killer.join()
+    assert not result.failures
+    assert_same(serial_store, path)
+
+
+def test_scheduler__that_dies_in_the_midst_ends_the_run_and_serial_goes_on(tmp_path, serial_store):
+    file, path = tmp_path / "scheduler.json", tmp_path / "a.zarr"
+    with scheduler(file) as process, worker(file):
+        asked = []
+
+        def size(crew, real=clusters.Crew.size):
+            asked.append(crew)
+            if len(asked) == 6:
+                os.killpg(process.pid, signal.SIGKILL)
+            return real(crew)
+
+        with mock.patch.object(clusters.Crew, "size", size), pytest.raises(ConnectionError, match="scheduler was lost"):
+            fill(on(file), path)
+    fill(sweep(), path)
+    assert_same(serial_store, path)
+
+
+def test_scheduler__without_workers_the_run_ends_and_says_what_to_do(tmp_path):
+    file = tmp_path / "scheduler.json"
+    with scheduler(file), pytest.raises(ConnectionError, match=r"no worker for 1 s \(compute.patience\): start workers"):
+        fill(on(file, compute__patience=1.0), tmp_path / "a.zarr")
+
+
+def test_scheduler__none_there(tmp_path):
+    with pytest.raises(ConnectionError, match="no such file after 1 s"):
+        fill(on(tmp_path / "scheduler.json", compute__patience=1.0), tmp_path / "a.zarr")
+    gone = sweep(compute__kind="scheduler", compute__address="tcp://127.0.0.1:1")
+    with (
+        mock.patch.object(clusters, "ANSWERS", 1.0),
+        pytest.raises(ConnectionError, match="no Dask scheduler answers at tcp"),
+    ):
+        fill(gone, tmp_path / "a.zarr")
+
+
+def test_scheduler__that_dies_ends_the_run_and_a_stop_needs_no_workers(tmp_path, serial_store):
+    file, path = tmp_path / "scheduler.json", tmp_path / "a.zarr"
+    config = on(file, population__alliances=10**6)
+    with scheduler(file) as process, worker(file), clusters.opened(config, threading.Event()) as crew:
+        assert crew.size() == 1
+        assert crew.client.submit(pow, 2, 3, pure=False).result(timeout=30) == 8
+        os.killpg(process.pid, signal.SIGKILL)
+        with pytest.raises(ConnectionError, match="the connection to the Dask scheduler was lost"):
+            until_it_fails(crew.size)
+    file.unlink()
+    stop = threading.Event()
+    stop.set()
+    with clusters.opened(config, stop) as crew:
+        assert crew is None
+    assert not path.exists()
