@@ -732,7 +732,7 @@ def test_power__cut_at_random_moments(tmp_path, kind):
     config, base, took, references = prepared(tmp_path, kind)
     path, found, seen = folder / "s.zarr", after / "s.zarr", 0
     try:
-        for k in range(20):
+        for k in range(8):
             if base.exists():
                 shutil.copytree(base, path)
                 chunks.sync(folder)
