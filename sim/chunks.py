@@ -110,7 +110,7 @@ def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
 def plain_size(array: Any) -> int:
     """Bytes of a chunk of an array before it is compressed."""
     checksum = _CHECKSUM if array.metadata.filters else 0
-    return int(math.prod(array.chunks)) * int(array.dtype.itemsize) + checksum
+    return int(math.prod(array.chunks) * array.dtype.itemsize) + checksum
 
 
 def flaw(wanted: int, header: bytes, size: int) -> str:

@@ -46,9 +46,13 @@ def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequen
 
 
 def clear(path: Path) -> None:
-    """Remove a folder if it is there."""
-    if os.path.lexists(path):
-        shutil.rmtree(path)
+    """Remove a folder if it is there; what tells that it is of this program goes last, should this be cut short."""
+    if not os.path.lexists(path):
+        return
+    for each in list(path.iterdir()):
+        if each.is_dir():
+            shutil.rmtree(each)
+    shutil.rmtree(path)
 
 
 def place(built: Path, path: Path) -> None:

@@ -290,7 +290,7 @@ def test_block__that_raises_takes_no_neighbour_with_it(tmp_path, monkeypatch, ca
             result = perform(config, path)
             assert len(result.failures) == 1
             text = result.failures[0]
-            assert text.startswith("point 5 (trust=0.4, partners=3), seed 1, alliances 0 to ")
+            assert text.startswith("point 5 (trust=0.4, partners=3), seed 1, alliances ")
             assert text.endswith("ZeroDivisionError: on purpose")
             assert store.read(path).done.tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
         assert [task.index for task in survey.survey(config, path).tasks] == [5]
@@ -732,7 +732,7 @@ def test_power__cut_at_random_moments(tmp_path, kind):
     config, base, took, references = prepared(tmp_path, kind)
     path, found, seen = folder / "s.zarr", after / "s.zarr", 0
     try:
-        for k in range(20):
+        for k in range(8):
             if base.exists():
                 shutil.copytree(base, path)
                 chunks.sync(folder)
