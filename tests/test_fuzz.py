@@ -25,7 +25,7 @@ from sim.config import conf_folder, validate
 from sim.design import ConfigError
 
 QUICK = settings(
-    max_examples=60,
+    max_examples=40,
     derandomize=True,
     deadline=None,
     suppress_health_check=list(HealthCheck),
