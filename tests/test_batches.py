@@ -26,8 +26,8 @@ from sim.provenance import identity
 from sim.recording import layout_of, period_grid
 from sim.rows import LANES
 from sim.schema import Config
-from sim.store import columns_of
 from sim.tallies import Tallies
+from sim.tally_columns import columns_of
 from sim.variables import BATCHES, POINT_COLUMNS, QUANTITIES
 
 ALL: dict[str, Any] = {"output__batches": list(QUANTITIES)}
