@@ -61,12 +61,12 @@ def _lengths(store: Store, numbers: Sequence[int]) -> Iterator[Damage]:
         except OSError as error:
             raise ConfigError(f"{store.path} is damaged: {name} cannot be read ({error}).") from None
         try:
-            rest, wanted = chunks.file_of(array, 0)[1:], chunks.plain_size(array)
+            rest, wanted, marked = chunks.file_of(array, 0)[1:], chunks.plain_size(array), bool(array.metadata.filters)
             for number in numbers:
                 try:
                     header, size = chunks.header_of(f"{number}{rest}", folder)
                 except FileNotFoundError:
-                    if array.metadata.filters:
+                    if marked:
                         yield Damage(name, number, "missing")
                     continue
                 except OSError as error:

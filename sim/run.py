@@ -144,29 +144,39 @@ def run(config: Config, path: Path, name: str, question: str) -> int:
 
 
 def _run(config: Config, path: Path, name: str, question: str) -> int:
-    from sim import extension, place, survey
+    from sim import extension, outlook, place, survey
 
+    number = survey.complete(config, path)
+    if number is not None:
+        _ask(question)
+        return _nothing_to_do(config, path, number, question)
     found = survey.survey(config, path)
-    left = any(sibling.exists() for sibling in place.siblings(path))
+    _ask(question)
+    if config.plan and found.due:
+        return _plan(found)
+    if not config.plan and (found.due or any(sibling.exists() for sibling in place.siblings(path))):
+        with place.lock(path):
+            extension.recover(path)
+            # Once more, with nobody else at work here.
+            found = survey.survey(config, path, found.everything)
+            if found.due:
+                return _perform(found, name, question)
+    status = _nothing_to_do(config, path, len(found.points), question)
+    outlook.tell_short(found)
+    return status
+
+
+def _ask(question: str) -> None:
     if question:
         print(question)
-    if config.plan or not (found.due or left):
-        return _plan(found) if found.due else _nothing_to_do(found, question)
-    with place.lock(path):
-        extension.recover(path)
-        # Once more, with nobody else at work here.
-        found = survey.survey(config, path, found.everything)
-        return _perform(found, name, question) if found.due else _nothing_to_do(found, question)
 
 
-def _nothing_to_do(found: Survey, question: str) -> int:
+def _nothing_to_do(config: Config, path: Path, number: int, question: str) -> int:
     from sim import outlook
 
-    print(f"{outlook.shown(found.path)} is complete, {len(found.points)} of {len(found.points)} points; nothing to do.")
-    outlook.tell_short(found)
-    stem = found.path.name.removesuffix(".zarr")
-    if reported(found.config) and not found.path.with_name(f"{stem}.csv").exists():
-        report(found.path, question)
+    print(f"{outlook.shown(path)} is complete, {number} of {number} points; nothing to do.")
+    if reported(config) and not path.with_name(f"{path.name.removesuffix('.zarr')}.csv").exists():
+        report(path, question)
     return COMPLETE
 
 

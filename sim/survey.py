@@ -6,6 +6,7 @@ Looks and refuses; nothing is written. Knows nothing of Hydra.
 from __future__ import annotations
 
 import json
+import math
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,16 +14,18 @@ from typing import Any
 
 import numpy as np
 
-from sim import integrity, place, plan, precision, provenance, solving, whole
+from sim import integrity, place, plan, precision, provenance, solving, theory, whole
 from sim.collect import named
 from sim.design import ConfigError, Point, points
+from sim.factors import number_of
 from sim.labels import proposition_labels
 from sim.recording import period_grid
-from sim.sampling import GROWING, WHY_FIXED
-from sim.schema import Config
+from sim.sampling import GROWING, SAMPLED, WHY_FIXED, runs_of
+from sim.schema import Config, Design
 from sim.soundness import reading
 from sim.store import Store, read
 from sim.theory_tables import ordered
+from sim.variables import STREAM_VERSION
 from sim.whole import Portion, Whole
 
 #: Keys named when a store is refused.
@@ -74,6 +77,56 @@ class Survey:
     def size(self) -> int:
         """Estimated size of the whole store on disk, in bytes."""
         return int(plan.bytes_per_point(self.grid, len(self.propositions), self.config) * self.total * plan.COMPRESSION)
+
+
+#: Keys in which the config of a store may differ from one that it is the whole answer to.
+_FREE = {"compute", "plan", "output.path", "output.overwrite", "output.report"}
+
+
+def complete(config: Config, path: Path) -> int | None:
+    """Number of points of a finished store that this very config made; None: only a survey can say what is to be done.
+
+    A config gives the same points each time, so they need not be made only to find that all are there.
+
+    Raises
+    ------
+    ConfigError : the path is none for a store, or its store is damaged.
+    """
+    design = config.design
+    from_file = isinstance(design.rows, str)
+    if config.output.overwrite or config.precision.kind == "target" or config.shard is not None or from_file:
+        return None
+    existing = place.inspect(path)
+    if existing is None or any(sibling.exists() for sibling in place.siblings(path)):
+        return None
+    with reading(path):
+        same = existing.attrs["stream_version"] == STREAM_VERSION and _asked(json.loads(existing.attrs["config"])) == _asked(
+            json.loads(config.model_dump_json())
+        )
+        same = same and all(_is_text(*theory) for theory in json.loads(existing.attrs["theories"]).items())
+        same = same and bool(existing.done.all()) and not integrity.known(existing)
+    return len(existing.done) if same and len(existing.done) == _number(design) else None
+
+
+def _asked(tree: dict[str, Any]) -> dict[str, Any]:
+    """What a config asks for, wherever it is computed and kept."""
+    flat = {k: v for k, v in tree.items() if k != "output"} | {f"output.{k}": v for k, v in tree["output"].items()}
+    return {k: v for k, v in flat.items() if k not in _FREE}
+
+
+def _is_text(name: str, text: str) -> bool:
+    """Whether a theory still reads as it did."""
+    try:
+        return theory.source_of(name) == text
+    except ValueError:
+        return False
+
+
+def _number(design: Design) -> int:
+    """Points of a design, where no two of its runs are equal."""
+    if design.kind in SAMPLED:
+        return runs_of(design, design.points or 0)
+    return len(design.rows) if design.rows else math.prod(number_of(*factor) for factor in design.factors.items())
 
 
 def survey(config: Config, path: Path, known: list[Point] | None = None) -> Survey:

@@ -14,7 +14,7 @@ from conftest import base_config
 from life import assert_same, labelled, tally
 from life import fill as run
 
-from sim import executor, experiment, extension, info, place, replay, store, survey
+from sim import executor, experiment, extension, info, place, replay, store, survey, theory
 from sim.api import cube, open_results
 from sim.design import ConfigError
 from sim.schema import Config
@@ -81,6 +81,53 @@ def test_run__again_changes_nothing(serial_store):
     assert run(sweep(population__alliances=10), serial_store) is None
     assert run(sweep(trust=[0.5]), serial_store) is None
     assert snapshot(serial_store) == before
+
+
+def test_complete__the_same_config_needs_no_points(serial_store, monkeypatch):
+    elsewhere = sweep(compute__kind="threads", compute__workers=3, output__path="x.zarr", plan=True)
+    monkeypatch.setattr(survey, "points", None)
+    assert survey.complete(sweep(), serial_store) == survey.complete(elsewhere, serial_store) == 6
+
+
+def test_complete__whatever_else_differs_is_for_a_survey_to_judge(tmp_path, serial_store):
+    others = [
+        sweep(population__alliances=600),
+        sweep(trust=(0.0, 0.5)),
+        sweep(random__seed=5),
+        sweep(output__every=5),
+        sweep(output__overwrite=True),
+        sweep(precision__kind="target"),
+    ]
+    for config in others:
+        assert survey.complete(config, serial_store) is None
+    assert survey.complete(sweep(), tmp_path / "none.zarr") is None
+    # A narrower config extends the store: it is not the answer to that alone.
+    run(sweep(population__alliances=800, trust=(0.5,)), serial_store)
+    assert survey.complete(sweep(population__alliances=800, trust=(0.5,)), serial_store) is None
+
+
+def test_complete__not_with_points_left_or_damaged_or_another_program(tmp_path, serial_store, monkeypatch):
+    partial = tmp_path / "partial.zarr"
+    run(sweep(compute__block_seconds=0.01), partial, stop_after=3)
+    assert survey.complete(sweep(), partial) is None
+    with monkeypatch.context() as patched:
+        patched.setattr(survey, "STREAM_VERSION", 99)
+        assert survey.complete(sweep(), serial_store) is None
+    next((serial_store / "survival").glob("0*")).unlink()
+    assert survey.complete(sweep(), serial_store) is None
+
+
+def test_complete__not_with_a_theory_that_reads_otherwise(tmp_path):
+    file, path = tmp_path / "own.yaml", tmp_path / "a.zarr"
+    text = theory.source_of("larsson1998")
+    file.write_text(text)
+    config = sweep(response__theory_mix=str(file))
+    run(config, path)
+    assert survey.complete(config, path) == 6
+    file.write_text(text + "\n# another\n")
+    assert survey.complete(config, path) is None
+    file.unlink()
+    assert survey.complete(config, path) is None
 
 
 @pytest.mark.parametrize("blocks", [1, 2, 4])

@@ -27,9 +27,9 @@ sys.path[:0] = [str(Path(__file__).parents[2]), str(Path(__file__).parents[1])]
 from conftest import base_config  # noqa: E402
 
 from benchmarks.whole import peak_megabytes  # noqa: E402
-from sim import executor, experiment, outlook, survey  # noqa: E402
+from sim import chunks, executor, experiment, outlook, survey  # noqa: E402
 from sim.blocks import Block, run_segment  # noqa: E402
-from sim.config import validate  # noqa: E402
+from sim.config import compose, validate  # noqa: E402
 from sim.executor import AHEAD  # noqa: E402
 from sim.schema import Config  # noqa: E402
 from sim.tallies import Tallies  # noqa: E402
@@ -121,21 +121,28 @@ def large(folder: Path, points: int) -> dict[str, float]:
         took[f"{name}_cpu_seconds"] = time.process_time() - used
         return found
 
-    config = config_of(points, workers=16)
+    words = ["design=latin_hypercube", f"design.points={points}", f"output.path={path}", "output.report=false"]
+    words += [f"design.factors.{k}={{path:context.{k}.mean,levels:{{low:0,high:1}}}}" for k in ("trust", "orientation")]
+    config = compose(words)
     found = timed("survey", survey.survey, config, path)
     rates = {found.tasks[0].kind: 1e8}
     timed("plan", outlook.plan_text, found, rates)
     took["plan_peak_megabytes"] = peak_megabytes()
     with mock.patch("sim.provenance.revision", return_value="none"):
         store = timed("layout", experiment._target, found, "large", "")
-    store.arrays["alliances"][:] = config.population.alliances
-    store.arrays["done"][:] = 1
     took["empty_megabytes"] = sum(f.stat().st_size for f in path.rglob("*") if f.is_file()) / 1e6
-    known = found.points
+    for name, array in store.by_point.items():
+        empty = chunks.encoded(array, chunks.empty(array))
+        for number in range(-(-points // store.chunk)):
+            (path / name / chunks.file_of(array, number)).write_bytes(empty)
+    store.arrays["alliances"][:] = config.population.alliances
+    store.mark(range(points))
+    took["files"] = sum(1 for _ in path.rglob("*"))
     del found
-    again = timed("decide", survey.survey, config, path, known)
-    assert not again.tasks
-    timed("decide_all", survey.survey, config, path)
+    assert timed("same_config", survey.complete, config, path) == points
+    assert not timed("another_config", survey.survey, config, path).tasks
+    command = [sys.executable, "-m", "sim.run", *words]
+    timed("command", lambda: subprocess.run(command, check=True, stdout=subprocess.DEVNULL))
     timed("open", open_results, path)
     timed("xarray", xr.open_zarr, path)
     return {"points": points, **took, "peak_megabytes": peak_megabytes()}
