@@ -34,6 +34,8 @@ JOB_FOLDER = "dask-jobs"
 LIFETIME, STAGGER = 0.88, 0.07
 #: A job whose worker is gone for so long is replaced; that is looked at every so many seconds.
 LOST_AFTER, KEEP = "3s", 2.0
+#: How often processes of this machine look at their own memory and load.
+SELDOM = "1s"
 #: A wait is told of after so many seconds; a scheduler that runs must answer within `ANSWERS`.
 QUIET, ANSWERS = 15.0, 10.0
 #: How jobs are submitted, and shown, by kind.
@@ -140,6 +142,11 @@ def opened(config: Config, stop: threading.Event) -> Iterator[Crew | None]:
         "distributed.worker.memory.terminate": False,
         "distributed.admin.low-level-log-length": 0,
         "distributed.deploy.lost-worker-timeout": LOST_AFTER,
+        # Looks at what processes are about: together a twentieth of two cores that have blocks to run.
+        "distributed.worker.profile.enabled": False,
+        "distributed.worker.memory.monitor-interval": SELDOM,
+        "distributed.admin.tick.interval": SELDOM,
+        "distributed.admin.system-monitor.interval": SELDOM,
     }
     opening = {"processes": _processes, "slurm": _jobs, "pbs": _jobs, "scheduler": _scheduler}[config.compute.kind]
     with dask.config.set(settings), silence_logging_cmgr(logging.CRITICAL), opening(config, stop) as crew:

@@ -213,7 +213,8 @@ class Compute(Group):
         default=None, description="slurm, pbs: who is charged; null: the cluster's own default"
     )
     dashboard: Annotated[
-        bool | Annotated[str, Field(pattern=r"^[\w.\[\]:-]*:\d{1,5}$")],
+        Annotated[bool, Tag("<flag>")] | Annotated[str, Field(pattern=r"^[\w.\[\]:-]*:\d{1,5}$"), Tag("<word>")],
+        Discriminator(lambda value: "<word>" if isinstance(value, str) else "<flag>"),
         Allowed("true, false or where it listens, as 127.0.0.1:8787"),
     ] = Field(default=False, description="processes, slurm, pbs: Dask's page of what runs; true: on 127.0.0.1:8787")
     patience: Annotated[float, Field(ge=1, le=10**6)] = Field(

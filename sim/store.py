@@ -306,6 +306,7 @@ def read(path: Path, mode: str = "r") -> Store | None:
     found = Store(path, group)
     needed = {DONE, "alliances", *(f"{TALLY}/{name}{word}" for name in TALLIES for word in ("", HIGH))}
     with reading(path):
+        group[TALLY]
         if missing := sorted(needed - set(found.arrays)):
             raise damaged(path, f"a part is missing ({', '.join(missing)})")
         check_attributes(path, found.attrs)

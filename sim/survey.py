@@ -105,7 +105,8 @@ def complete(config: Config, path: Path) -> int | None:
         )
         same = same and all(_is_text(*theory) for theory in json.loads(existing.attrs["theories"]).items())
         same = same and bool(existing.done.all()) and not integrity.known(existing)
-    return len(existing.done) if same and len(existing.done) == _number(design) else None
+    # Levels and periods are read, too, as whoever reads the store will.
+    return len(existing.done) if same and len(existing.places) == _number(design) and existing.grid.size else None
 
 
 def _asked(tree: dict[str, Any]) -> dict[str, Any]:

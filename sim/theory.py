@@ -19,7 +19,6 @@ from typing import Annotated, Any, Literal
 import yaml
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from sim.aliases import check_aliases
 from sim.fields import LEAST_WEIGHT, Strategy
 from sim.strategies import STRATEGIES
 
@@ -197,7 +196,6 @@ def parse(text: str, where: str) -> Theory:
     TheoryError : a missing cell, an unknown strategy, driver or key, a weight or pace out of range.
     """
     try:
-        check_aliases(text)
         # A safe loader that also refuses a key given twice.
         data = yaml.load(text, _Loader)
     except (yaml.YAMLError, ValueError, RecursionError) as error:

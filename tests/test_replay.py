@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 
 import sim
-from sim import experiment, plan, replay, retrace, stored, survey, traces
+from sim import experiment, plan, replay, retrace, store, stored, survey, traces
 from sim.config import from_mapping
 from sim.design import ConfigError, points
 from sim.narrative import story
@@ -575,7 +575,7 @@ def test_replay__nonsense_options_end_with_status_2(stores):
 def test_replay__stores_of_other_versions_and_unfinished_points(stores, tmp_path, capsys):
     for name, key, value, parts in (
         ("stream", "stream_version", 99, ["draws version 99", f"version {STREAM_VERSION}", "alliance-sim"]),
-        ("format", "store_version", 99, ["store format 99", f"format {STORE_VERSION}"]),
+        ("format", "store_version", 99, ["store format 99", f"formats 2 and {STORE_VERSION}"]),
         ("config", "config", "{}", ["config of another version", "population: is missing"]),
     ):
         path = tmp_path / f"{name}.zarr"
@@ -586,8 +586,7 @@ def test_replay__stores_of_other_versions_and_unfinished_points(stores, tmp_path
             assert part in text, text
     path = tmp_path / "unfinished.zarr"
     shutil.copytree(stores("base"), path)
-    group = zarr.open_group(str(path), mode="r+", zarr_format=2, use_consolidated=False)
-    group["done"][:] = np.zeros(1, np.int8)
+    store.read(path, "r+").withdraw([0])
     assert "point = 0: not finished yet" in refused(capsys, path)
 
 
