@@ -58,7 +58,7 @@ def encoded(array: Any, data: np.ndarray) -> Any:
 
 
 def decoded(array: Any, content: bytes) -> np.ndarray:
-    """What `encoded` made a chunk of.
+    """What `encoded` made a chunk of; not to be written to.
 
     Raises
     ------
@@ -69,7 +69,7 @@ def decoded(array: Any, content: bytes) -> np.ndarray:
     data = array.metadata.compressor.decode(content)
     for each in reversed(array.metadata.filters or ()):
         data = each.decode(data)
-    return np.frombuffer(data, array.dtype).reshape(array.chunks).copy()
+    return np.frombuffer(data, array.dtype).reshape(array.chunks)
 
 
 def read(folder: Path, array: Any, number: int) -> np.ndarray:

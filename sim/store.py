@@ -63,10 +63,16 @@ class Store:
     @cached_property
     def arrays(self) -> dict[str, Any]:
         """Every array of the root group, and those of the tallies as ``tally/<name>``, kept open."""
-        # One by one: of several that are damaged, all but the first would be told of by the library.
         folders = [*self.path.iterdir(), *(self.path / TALLY).iterdir()]
         names = sorted(str(f.relative_to(self.path)) for f in folders if (f / ".zarray").is_file())
-        return {name: self.group[name] for name in names}
+        return {name: self._array(name) for name in names}
+
+    def _array(self, name: str) -> Any:
+        """An array from its metadata, in a third of the time that the library takes to look for them."""
+        about, attributes = (self.path / name / file for file in (".zarray", ".zattrs"))
+        metadata = json.loads(about.read_bytes())
+        metadata["attributes"] = json.loads(attributes.read_bytes()) if attributes.exists() else {}
+        return zarr.Array(zarr.AsyncArray(metadata, self.group.store_path / name))
 
     @property
     def attrs(self) -> dict[str, Any]:
@@ -224,7 +230,7 @@ class Store:
         """A chunk as it is, or an empty one if there is none, or none that a finished point depends on."""
         array = self.arrays[name]
         try:
-            return chunks.read(self.path / name, array, number)
+            return chunks.read(self.path / name, array, number).copy()
         except FileNotFoundError:
             return chunks.empty(array)
         except chunks.UNREADABLE as error:
