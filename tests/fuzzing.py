@@ -18,7 +18,8 @@ import hypothesis.strategies as st
 
 from sim.jit import cache_folder
 
-SECONDS = 20
+#: Of processor time; a wait may take longer, as on a busy machine all does.
+SECONDS, WAITING = 20, 200
 MEGABYTES = 1024
 #: Address space that an example may take beyond what the process has; numpy may reserve more than it uses.
 SPACE = 6 * 2**30
@@ -114,16 +115,19 @@ def watched(folder: Path, megabytes: int = MEGABYTES) -> Iterator[None]:
         Path("/proc/self/clear_refs").write_text("5")
     os.chdir(folder)
     watch = _watch = _Watch(str(folder.resolve()))
-    alarm = signal.signal(signal.SIGALRM, _late)
+    alarms = {number: signal.signal(number, _late) for number in (signal.SIGPROF, signal.SIGALRM)}
     soft, hard = resource.getrlimit(resource.RLIMIT_AS)
     size = int(Path("/proc/self/statm").read_text().split()[0]) * resource.getpagesize()
     resource.setrlimit(resource.RLIMIT_AS, (size + SPACE, hard))
-    signal.setitimer(signal.ITIMER_REAL, SECONDS)
+    signal.setitimer(signal.ITIMER_PROF, SECONDS)
+    signal.setitimer(signal.ITIMER_REAL, WAITING)
     try:
         yield
     finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
         signal.setitimer(signal.ITIMER_REAL, 0)
-        signal.signal(signal.SIGALRM, alarm)
+        for number, before_that in alarms.items():
+            signal.signal(number, before_that)
         resource.setrlimit(resource.RLIMIT_AS, (soft, hard))
         _watch = None
         os.chdir(where)

@@ -42,6 +42,7 @@ KEYS = list(helptext.paths())
 TINY = [
     "population.alliances=3",
     "population.periods=2",
+    "precision.max_alliances=2000",
     "compute=serial",
     "output.path=out.zarr",
     "output.report=false",
