@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import sys
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -174,12 +175,16 @@ def mend(path: Path, damages: Sequence[Damage]) -> None:
     points = [k for k in points_of(store, damages) if store.done[k]]
     more = f"; and {len(damages) - MOST_NAMED} more" if len(damages) > MOST_NAMED else ""
     what = "; ".join(map(str, damages[:MOST_NAMED])) + more
-    print(f"{path} is damaged ({what}): {named(points)} to be computed again.", file=sys.stderr, flush=True)
+    print(f"warning: {path} is damaged ({what}): {named(points)} to be computed again.", file=sys.stderr, flush=True)
     store.withdraw(points)
     for damage in damages:
         if damage.chunk is not None:
             array = store.arrays[damage.array]
-            (path / damage.array / chunks.file_of(array, damage.chunk)).unlink(missing_ok=True)
+            file = path / damage.array / chunks.file_of(array, damage.chunk)
+            if file.is_dir():
+                shutil.rmtree(file)
+            else:
+                file.unlink(missing_ok=True)
     (path / FOUND).unlink(missing_ok=True)
 
 

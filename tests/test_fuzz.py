@@ -348,7 +348,11 @@ def inflict(path, damages):
         content, draws = file.read_bytes(), random.Random(seed)
         at = draws.randrange(len(content) + 1)
         if kind == "json":
-            tree = {"": json.loads(content or "{}")}
+            try:
+                tree = {"": json.loads(content or "{}")}
+            except ValueError:
+                # An earlier one of the damages did that.
+                continue
             change(tree, draws, data)
             file.write_text(json.dumps(tree[""], default=str), encoding="utf-8", errors="surrogatepass")
         elif kind == "bytes":
