@@ -34,6 +34,8 @@ JOB_FOLDER = "dask-jobs"
 LIFETIME, STAGGER = 0.88, 0.07
 #: A job whose worker is gone for so long is replaced; that is looked at every so many seconds.
 LOST_AFTER, KEEP = "3s", 2.0
+#: How often worker processes are tried to start.
+STARTS = 3
 #: How often processes of this machine look at their own memory and load.
 SELDOM = "1s"
 #: A wait is told of after so many seconds; a scheduler that runs must answer within `ANSWERS`.
@@ -177,22 +179,32 @@ def _ready(crew: Crew, stop: threading.Event) -> bool:
 @contextlib.contextmanager
 def _processes(config: Config, stop: threading.Event) -> Iterator[Crew]:
     """Processes of this machine, reachable from this machine only."""
-    from distributed import Client, LocalCluster
+    from distributed import Client
 
-    with (
-        LocalCluster(
-            n_workers=workers_of(config),
-            threads_per_worker=1,
-            host=LOOPBACK,
-            dashboard_address=_dashboard(config.compute),
-            scheduler_kwargs={"dashboard": bool(config.compute.dashboard)},
-            silence_logs=logging.CRITICAL,
-        ) as cluster,
-        Client(cluster, set_as_default=False) as client,
-    ):
+    with _local_cluster(config) as cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_ignore_interrupts(), name="interrupts")
         _tell_dashboard(config.compute, cluster)
         yield Crew(client, config.compute)
+
+
+def _local_cluster(config: Config) -> Any:
+    """Worker processes, started once more where one dies while they start."""
+    from distributed import LocalCluster
+
+    for left in reversed(range(STARTS)):
+        try:
+            return LocalCluster(
+                n_workers=workers_of(config),
+                threads_per_worker=1,
+                host=LOOPBACK,
+                dashboard_address=_dashboard(config.compute),
+                scheduler_kwargs={"dashboard": bool(config.compute.dashboard)},
+                silence_logs=logging.CRITICAL,
+            )
+        except (RuntimeError, OSError) as error:
+            if not left:
+                raise ConnectionError(f"worker processes do not start ({error})") from None
+    raise AssertionError
 
 
 def _ignore_interrupts() -> Any:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import fcntl
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sim.design import ConfigError
@@ -76,6 +76,17 @@ def _ours(folder: Path) -> bool:
     return {p.name for p in folder.iterdir() if not p.name.endswith(".partial")} <= {".zgroup"}
 
 
+def _lock_file(path: Path) -> Path:
+    return path.with_name(f".{path.name}.lock")
+
+
+def tidy(path: Path) -> None:
+    """Take away the lock file that a run left which died; it held nothing. That of a run that lives stays."""
+    if _lock_file(path).exists():
+        with suppress(ConfigError, OSError), lock(path):
+            pass
+
+
 @contextmanager
 def lock(path: Path) -> Iterator[None]:
     """Keep other runs away from a store while this one writes it; a process that dies holds nothing.
@@ -85,7 +96,7 @@ def lock(path: Path) -> Iterator[None]:
     ConfigError : another run is writing the store.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
-    file = path.with_name(f".{path.name}.lock")
+    file = _lock_file(path)
     while True:
         handle = os.open(file, os.O_RDWR | os.O_CREAT, 0o666)
         try:

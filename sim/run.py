@@ -172,8 +172,10 @@ def _ask(question: str) -> None:
 
 
 def _nothing_to_do(config: Config, path: Path, number: int, question: str) -> int:
-    from sim import outlook
+    from sim import outlook, place
 
+    if not config.plan:
+        place.tidy(path)
     print(f"{outlook.shown(path)} is complete, {number} of {number} points; nothing to do.")
     if reported(config) and not path.with_name(f"{path.name.removesuffix('.zarr')}.csv").exists():
         report(path, question)

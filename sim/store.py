@@ -250,7 +250,8 @@ class Store:
                 found += self._written.popleft()
             if found:
                 chunks.sync(self.path)
-                self._set(found, 1, (DONE, DONE_AGAIN))
+                # A run that dies in between does these points again, so that both marks say the same in the end.
+                self._set(found, 1, (DONE_AGAIN, DONE))
 
     def withdraw(self, indices: Sequence[int]) -> None:
         """Vouch for points no more."""
