@@ -171,9 +171,11 @@ def _ready(crew: Crew, stop: threading.Event) -> bool:
             most = f"{crew.compute.patience:g} s at most"
             print(f"waiting for workers, {most}: {_advice(crew.compute)}", file=sys.stderr, flush=True)
             told = float("inf")
+    theirs: dict[str, Any] = {}
     with contextlib.suppress(OSError):
         # A worker may leave while it is asked; others, and those that come later, are asked with each block.
-        compare(crew.client.run(versions, on_error="return"))
+        theirs = crew.client.run(versions, on_error="return")
+    compare(theirs)
     try:
         # It unpickles what is submitted, by the names of our functions.
         crew.client.run_on_scheduler(versions)

@@ -179,7 +179,7 @@ def test_scheduler__a_worker_with_other_sources_is_refused_before_work_starts(tm
     with (
         scheduler(file),
         worker(file, other_program),
-        pytest.raises(ConnectionError, match=r"its sources .* install the same"),
+        pytest.raises(ConnectionError, match=r"worker tcp://\S+ runs its sources .* install the same"),
     ):
         fill(on(file), tmp_path / "a.zarr")
 
