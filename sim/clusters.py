@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import importlib.util
+import json
 import logging
 import re
 import shlex
@@ -112,7 +113,7 @@ def check(config: Config) -> None:
 
     Raises
     ------
-    ConfigError : a package, or the command of the queueing system, is missing.
+    ConfigError : a package, the command of the queueing system, or the network is missing.
     """
     compute = config.compute
     needed = {"dask_jobqueue": "dask-jobqueue", "cryptography": "cryptography"} if compute.kind in JOBS else {}
@@ -127,6 +128,13 @@ def check(config: Config) -> None:
         )
     if compute.dashboard and importlib.util.find_spec("bokeh") is None:
         raise ConfigError("compute.dashboard: needs bokeh; pip install bokeh, or compute.dashboard=false.")
+    if compute.interface is not None:
+        from distributed.utils import get_ip_interface
+
+        try:
+            get_ip_interface(compute.interface)
+        except ValueError as error:
+            raise ConfigError(f"compute.interface = {compute.interface}: {error}.") from None
 
 
 @contextlib.contextmanager
@@ -165,9 +173,11 @@ def _ready(crew: Crew, stop: threading.Event) -> bool:
             most = f"{crew.compute.patience:g} s at most"
             print(f"waiting for workers, {most}: {_advice(crew.compute)}", file=sys.stderr, flush=True)
             told = float("inf")
+    theirs: dict[str, Any] = {}
     with contextlib.suppress(OSError):
         # A worker may leave while it is asked; others, and those that come later, are asked with each block.
-        compare(crew.client.run(versions, on_error="return"))
+        theirs = crew.client.run(versions, on_error="return")
+    compare(theirs)
     try:
         # It unpickles what is submitted, by the names of our functions.
         crew.client.run_on_scheduler(versions)
@@ -302,7 +312,7 @@ def job_cluster(compute: Compute, refused: list[str]) -> Any:
 @contextlib.contextmanager
 def _scheduler(config: Config, stop: threading.Event) -> Iterator[Crew | None]:
     """A Dask scheduler that runs already; where it is encrypted, the keys are in Dask's own settings."""
-    from distributed import Client
+    from distributed import Client, Security
 
     compute = config.compute
     if compute.scheduler_file and not _appears(Path(compute.scheduler_file), compute.patience, stop):
@@ -310,6 +320,9 @@ def _scheduler(config: Config, stop: threading.Event) -> Iterator[Crew | None]:
         return
     given = {"scheduler_file": compute.scheduler_file} if compute.scheduler_file else {"address": compute.address}
     try:
+        address = compute.address or json.loads(Path(compute.scheduler_file or "").read_text())["address"]
+        if address.startswith("tls://") and Security().get_connection_args("client").get("ssl_context") is None:
+            raise ValueError("TLS needs keys in Dask's settings, distributed.comm.tls.client")
         client = Client(**given, timeout=ANSWERS, set_as_default=False)
     except (OSError, ValueError, KeyError) as error:
         where = compute.scheduler_file or compute.address

@@ -119,6 +119,13 @@ def test_check__names_what_is_missing(monkeypatch):
     clusters.check(compose())
 
 
+def test_check__a_network_that_is_not_here_is_bad_input(monkeypatch):
+    monkeypatch.setattr(clusters.shutil, "which", lambda name: name)
+    clusters.check(compose(["compute=slurm", "compute.interface=lo"]))
+    with pytest.raises(ConfigError, match=r"compute.interface = ib9: .* \['lo'"):
+        clusters.check(compose(["compute=slurm", "compute.interface=ib9"]))
+
+
 @pytest.mark.parametrize(
     ("kind", "lines"),
     [
@@ -172,7 +179,7 @@ def test_scheduler__a_worker_with_other_sources_is_refused_before_work_starts(tm
     with (
         scheduler(file),
         worker(file, other_program),
-        pytest.raises(ConnectionError, match=r"its sources .* install the same"),
+        pytest.raises(ConnectionError, match=r"worker tcp://\S+ runs its sources .* install the same"),
     ):
         fill(on(file), tmp_path / "a.zarr")
 
@@ -240,6 +247,9 @@ def test_scheduler__none_there(tmp_path):
         pytest.raises(ConnectionError, match="no Dask scheduler answers at tcp"),
     ):
         fill(gone, tmp_path / "a.zarr")
+    without_keys = sweep(compute__kind="scheduler", compute__address="tls://127.0.0.1:1")
+    with pytest.raises(ConnectionError, match=r"no Dask scheduler answers at tls.*needs keys"):
+        fill(without_keys, tmp_path / "a.zarr")
 
 
 def test_scheduler__that_dies_ends_the_run_and_a_stop_needs_no_workers(tmp_path, serial_store):
