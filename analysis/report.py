@@ -16,6 +16,8 @@ from analysis.summaries import AnalysisError, by_period, ends, factors, flat, ro
 from sim.variables import BY_NAME
 
 MARK = "alliance-sim"
+#: What stands before the reason where there is no summary.
+NONE = "no summary"
 THRESHOLDS = ("needed", "needed_se", "reason", "extra", "extra_se", "extra_least")
 
 
@@ -37,7 +39,7 @@ def publish(store_path: str | os.PathLike[str], question: str = "") -> str:
             paths, reason = write(store_path, ds, question, own)
             reason = "; ".join(part for part in (why_not, reason) if part)
     except Exception as error:  # a finished run must not fail for its summary
-        return f"no summary: {_said(error)}"
+        return f"{NONE}: {_said(error)}"
     return "\n".join([text, *(f"wrote {_shown(path)}" for path in paths), *([reason] if reason else [])])
 
 

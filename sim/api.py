@@ -127,12 +127,15 @@ def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
     """
     import xarray as xr
 
+    from sim import integrity
     from sim.soundness import reading
     from sim.store import check_consolidated, read
 
-    if read(Path(path)) is None:
+    found = read(Path(path))
+    if found is None:
         raise FileNotFoundError(f"{os.fspath(path)!r} is no store of this program.")
     check_consolidated(Path(path))
+    integrity.complain(found)
     with reading(Path(path)):
         ds = xr.open_zarr(path, consolidated=True)
         return ds if "shard" in ds.attrs else cube(ds)

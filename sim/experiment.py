@@ -15,7 +15,7 @@ from collections import deque
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -28,7 +28,7 @@ from sim.recording import layout_of
 from sim.solving import Batch
 from sim.soundness import reading
 from sim.store import Store
-from sim.survey import Survey
+from sim.survey import FINISHED, Survey, asked
 from sim.tallies import Tallies
 from sim.tally_columns import columns_of
 
@@ -121,11 +121,13 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     result.seconds = time.monotonic() - started
     result.interrupted = stop.is_set() and result.finished < len(found.tasks)
     before = target.attrs
-    spent = {
+    spent: dict[str, Any] = {
         "wall_seconds": float(before["wall_seconds"]) + result.seconds,
         "partner_updates": int(before["partner_updates"]) + result.updates,
         "history": json.dumps([*json.loads(before["history"]), _line(found, result)]),
     }
+    if complete(found, result) and not result.failures:
+        spent[FINISHED] = asked(found.config)
     target.note(**spent)
     if found.extends:
         assert found.existing is not None

@@ -6,6 +6,7 @@ it when it is done, so a finished point is never rewritten where it stands.
 
 from __future__ import annotations
 
+import contextlib
 import os
 import shutil
 from collections.abc import Sequence
@@ -14,7 +15,8 @@ from pathlib import Path
 import numpy as np
 
 from sim import chunks
-from sim.place import siblings
+from sim.design import ConfigError
+from sim.place import lock, siblings
 from sim.store import Store, read
 
 
@@ -32,7 +34,7 @@ def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequen
     for start in range(0, len(indices), size):
         here, there = list(indices[start : start + size]), list(to[start : start + size])
         for name, array in source.by_point.items():
-            values = np.concatenate([source.values(name, slice(first, last)) for _, first, last in chunks.runs(here)])
+            values = np.concatenate([source.rows(name, first, last) for _, first, last in chunks.runs(here)])
             dims = array.attrs["_ARRAY_DIMENSIONS"]
             for dim, (where, length) in grown.items():
                 if dim in dims:
@@ -99,3 +101,13 @@ def settle(old: Store, bigger: Store) -> None:
     copy_points(old, bigger, kept, kept)
     bigger.note()
     place(bigger.path, old.path)
+
+
+def agree(path: Path) -> None:
+    """Write both marks of a finished store again where one of them is damaged or gone; nothing is done to any other."""
+    found = read(path)
+    if found is not None and not found.agreed:
+        with contextlib.suppress(ConfigError, OSError), lock(path):
+            writable = read(path, "r+")
+            assert writable is not None
+            writable.agree()

@@ -173,8 +173,7 @@ def mend(path: Path, damages: Sequence[Damage]) -> None:
     store = read(path, "r+")
     assert store is not None
     points = [k for k in points_of(store, damages) if store.done[k]]
-    more = f"; and {len(damages) - MOST_NAMED} more" if len(damages) > MOST_NAMED else ""
-    what = "; ".join(map(str, damages[:MOST_NAMED])) + more
+    what = _told(damages)
     print(f"warning: {path} is damaged ({what}): {named(points)} to be computed again.", file=sys.stderr, flush=True)
     store.withdraw(points)
     for damage in damages:
@@ -186,6 +185,22 @@ def mend(path: Path, damages: Sequence[Damage]) -> None:
             else:
                 file.unlink(missing_ok=True)
     (path / FOUND).unlink(missing_ok=True)
+
+
+def complain(store: Store) -> None:
+    """Refuse a store of which chunks of finished points are gone or cut.
+
+    Raises
+    ------
+    Damaged : there are; the message names them.
+    """
+    if found := lengths(store):
+        raise Damaged(f"{store.path} is damaged ({_told(found)}); the same run command mends it.", found[0].array)
+
+
+def _told(damages: Sequence[Damage]) -> str:
+    more = f"; and {len(damages) - MOST_NAMED} more" if len(damages) > MOST_NAMED else ""
+    return "; ".join(map(str, damages[:MOST_NAMED])) + more
 
 
 def mend_all(path: Path, reason: Damaged) -> None:
@@ -228,7 +243,7 @@ def report(store: Store) -> tuple[bool, str]:
         )
         lines.append(f"  finished points touched: {spans(finished)}; {verb}")
     if any(damage.chunk is None for damage in found):
-        lines.append("  what is no chunk of points cannot be computed again; the next run writes .zmetadata anew.")
+        lines.append("  what is no chunk of points cannot be computed again.")
     return False, "\n".join(lines)
 
 

@@ -172,10 +172,11 @@ def _ask(question: str) -> None:
 
 
 def _nothing_to_do(config: Config, path: Path, number: int, question: str) -> int:
-    from sim import outlook, place
+    from sim import extension, outlook, place
 
     if not config.plan:
         place.tidy(path)
+        extension.agree(path)
     print(f"{outlook.shown(path)} is complete, {number} of {number} points; nothing to do.")
     if reported(config) and not path.with_name(f"{path.name.removesuffix('.zarr')}.csv").exists():
         report(path, question)
@@ -248,9 +249,13 @@ def reported(config: Config) -> bool:
 def report(path: Path, question: str) -> None:
     """Figure and table of a complete store, beside it, and the answer in words."""
     from analysis import report
+    from sim import integrity
+    from sim.store import Damaged, read
 
-    print()
-    print(report.publish(path, question))
+    said, found = report.publish(path, question), read(path)
+    if said.startswith(report.NONE) and found is not None and (damages := integrity.bits(found)):
+        raise Damaged(f"{path} is damaged ({damages[0]}).", damages[0].array)
+    print(f"\n{said}")
 
 
 class _stopping:

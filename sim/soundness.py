@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -19,6 +19,10 @@ _JSON: dict[str, type] = {
     "config": dict, "identity": dict, "theories": dict, "levels": dict, "versions": dict, "history": list, "factors": list,
     "propositions": list, "theory_names": list,
 }  # fmt: skip
+#: Attributes of the store that never change; they are in .zmetadata, too.
+_LASTING = ("program", "store_version", "stream_version", "config", "identity", "theories", "levels", "seed", "factors")
+#: Types of arrays, to the byte order; those of texts differ in length.
+_TYPES = ("<f8", "<i8", "<u8", "|i1")
 _TEXTS = ("title", "question", "source", "created", "updated", "revision", "machine")
 
 
@@ -87,7 +91,8 @@ def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
             raise damaged(path, f"{name} does not say which dims it has")
         filters = all(isinstance(each, Fletcher32) for each in meta.filters or ())
         codec = filters and (meta.compressor is None or isinstance(meta.compressor, Blosc))
-        if not codec or array.dtype.kind not in "iufU" or meta.order != "C" or meta.dimension_separator != ".":
+        known_type = array.dtype.str in _TYPES or array.dtype.str.startswith("<U")
+        if not codec or not known_type or meta.order != "C" or meta.dimension_separator != ".":
             raise damaged(path, f"{name} is not stored as this program stores it")
         for dim, length, size in zip(dims, array.shape, array.chunks, strict=True):
             known, other = lengths.setdefault(dim, (length, name))
@@ -95,3 +100,32 @@ def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
                 raise damaged(path, f"{other} has {known} entries of {dim}, {name} {length}")
             if not 1 <= size <= max(1, length):
                 raise damaged(path, f"{name} has chunks of {size} of {length} entries of {dim}")
+
+
+def check_published(path: Path, attrs: Mapping[str, Any], names: Collection[str]) -> None:
+    """Refuse a store whose metadata are not the same in their two places, of each array and in ``.zmetadata``.
+
+    Where that file cannot be read, it is left to those who go by it, and to the next run, which writes it again.
+
+    Parameters
+    ----------
+    attrs : of the store.  names : its arrays.
+
+    Raises
+    ------
+    ConfigError : an array is missing, or something is not as it was written.
+    """
+    try:
+        published = json.loads((path / ".zmetadata").read_bytes())["metadata"]
+        lasting = published[".zattrs"]
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
+        return
+    there = {name.removesuffix("/.zarray") for name in published if name.endswith("/.zarray")}
+    if gone := sorted(name for name in there - set(names) if name.count("/") == name.startswith("tally/")):
+        raise damaged(path, f"a part is missing ({', '.join(gone)})")
+    for name in names:
+        for file in (f"{name}/.zarray", f"{name}/.zattrs"):
+            if json.loads((path / file).read_bytes()) != published.get(file):
+                raise damaged(path, f"{file} is not what .zmetadata says")
+    if other := [key for key in _LASTING if attrs.get(key) != lasting.get(key)]:
+        raise damaged(path, f"the attribute {other[0]} is not what .zmetadata says")

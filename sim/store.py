@@ -24,7 +24,7 @@ import zarr
 from sim import chunks
 from sim.design import ConfigError, canonical
 from sim.provenance import PROGRAM, STORE_VERSION, now
-from sim.soundness import check_arrays, check_attributes, damaged, reading
+from sim.soundness import check_arrays, check_attributes, check_published, damaged, reading
 from sim.tallies import Sums, Tallies
 from sim.tally_columns import arranged, kind_of, restored
 from sim.variables import Layout
@@ -91,6 +91,35 @@ class Store:
         except Exception as error:
             raise self._damaged(name, error) from None
 
+    def holds(self, name: str, number: int) -> bool:
+        """Whether a chunk is there, or need not be: stores of format 2 leave out those of nothing."""
+        array = self.arrays[name]
+        unmarked = not array.metadata.filters or not array.size
+        return unmarked or (self.path / name / chunks.file_of(array, number)).exists()
+
+    def rows(self, name: str, start: int, stop: int) -> np.ndarray:
+        """Rows of an array of `by_point`, exactly as they were written.
+
+        Raises
+        ------
+        Damaged : a chunk is gone, or cannot be read.
+        """
+        array = self.arrays[name]
+        if not array.size:
+            return np.zeros((stop - start, *array.shape[1:]), array.dtype)
+        size, parts = array.chunks[0], []
+        for number in range(start // size, -(-stop // size)):
+            try:
+                found = chunks.read(self.path / name, array, number)
+            except FileNotFoundError as error:
+                if not self.holds(name, number):
+                    raise self._damaged(name, error) from None
+                found = chunks.empty(array)
+            except chunks.UNREADABLE as error:
+                raise self._damaged(name, error) from None
+            parts.append(found[max(start - number * size, 0) : stop - number * size])
+        return np.concatenate(parts)
+
     def _damaged(self, name: str, error: Exception) -> Damaged:
         said = " ".join(str(error).split())
         how = f"python -m sim.info {self.path} --check says what else is"
@@ -107,6 +136,15 @@ class Store:
             if DONE_AGAIN not in self.arrays:
                 raise
         return self.values(DONE_AGAIN)
+
+    @property
+    def agreed(self) -> bool:
+        """Whether both marks are there and say the same; a store of format 2 has one."""
+        try:
+            names = [name for name in (DONE, DONE_AGAIN) if name in self.arrays]
+            return all(self.holds(name, 0) and np.array_equal(self.values(name), self.done) for name in names)
+        except Damaged:
+            return False
 
     @cached_property
     def by_point(self) -> dict[str, Any]:
@@ -168,7 +206,7 @@ class Store:
             if not (self.path / name / chunks.file_of(self.arrays[name], index // self.chunk)).exists():
                 raise self._damaged(name, FileNotFoundError(f"the sums of point {index} are missing"))
         for name, columns in (("by_period", layout.period), ("by_run", layout.point)):
-            words = [self.values(f"{TALLY}/{name}{word}", index) for word in ("", HIGH)]
+            words = [self.rows(f"{TALLY}/{name}{word}", index, index + 1)[0] for word in ("", HIGH)]
             parts.append(restored(np.stack(words), columns, self.columns(name)))
         return Tallies(parts[0], parts[1], int(self.values("alliances", index)))
 
@@ -253,6 +291,11 @@ class Store:
                 # A run that dies in between does these points again, so that both marks say the same in the end.
                 self._set(found, 1, (DONE_AGAIN, DONE))
 
+    def agree(self) -> None:
+        """Write the two marks again where they differ, as after damage to one of them."""
+        with self._marking:
+            self._set((), 0, (DONE_AGAIN, DONE))
+
     def withdraw(self, indices: Sequence[int]) -> None:
         """Vouch for points no more."""
         with self._marking:
@@ -318,6 +361,11 @@ def read(path: Path, mode: str = "r") -> Store | None:
             raise damaged(path, f"a part is missing ({', '.join(missing)})")
         check_attributes(path, found.attrs)
         check_arrays(path, found.arrays)
+        check_published(path, found.attrs, found.arrays)
+        # The library takes a chunk that is gone for zeros; of the marks there are two.
+        single = [name for name in found.arrays if name not in {*found.by_point, DONE, DONE_AGAIN}]
+        if missing := [name for name in single if not found.holds(name, 0)]:
+            raise damaged(path, f"a part is missing ({', '.join(missing)})")
     return found
 
 

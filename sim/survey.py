@@ -5,6 +5,7 @@ Looks and refuses; nothing is written. Knows nothing of Hydra.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 import shutil
@@ -16,7 +17,7 @@ import numpy as np
 
 from sim import integrity, place, plan, precision, provenance, solving, theory, whole
 from sim.collect import named
-from sim.design import ConfigError, Point, points
+from sim.design import ConfigError, Point, canonical, points
 from sim.factors import number_of
 from sim.labels import proposition_labels
 from sim.recording import period_grid
@@ -79,12 +80,14 @@ class Survey:
         return int(plan.bytes_per_point(self.grid, len(self.propositions), self.config) * self.total * plan.COMPRESSION)
 
 
-#: Keys in which the config of a store may differ from one that it is the whole answer to.
+#: Attribute of a store: what was asked for by the run that last finished all it had to do.
+FINISHED = "finished"
+#: Keys in which a config may differ from another that asks for the same.
 _FREE = {"compute", "plan", "output.path", "output.overwrite", "output.report"}
 
 
 def complete(config: Config, path: Path) -> int | None:
-    """Number of points of a finished store that this very config made; None: only a survey can say what is to be done.
+    """Number of points of a store that a run of this very config has finished; None: a survey has to say what is left.
 
     A config gives the same points each time, so they need not be made only to find that all are there.
 
@@ -100,19 +103,18 @@ def complete(config: Config, path: Path) -> int | None:
     if existing is None or any(sibling.exists() for sibling in place.siblings(path)):
         return None
     with reading(path):
-        same = existing.attrs["stream_version"] == STREAM_VERSION and _asked(json.loads(existing.attrs["config"])) == _asked(
-            json.loads(config.model_dump_json())
-        )
+        same = existing.attrs["stream_version"] == STREAM_VERSION and existing.attrs.get(FINISHED) == asked(config)
         same = same and all(_is_text(*theory) for theory in json.loads(existing.attrs["theories"]).items())
         same = same and bool(existing.done.all()) and not integrity.known(existing)
     # Levels and periods are read, too, as whoever reads the store will.
     return len(existing.done) if same and len(existing.places) == _number(design) and existing.grid.size else None
 
 
-def _asked(tree: dict[str, Any]) -> dict[str, Any]:
-    """What a config asks for, wherever it is computed and kept."""
+def asked(config: Config) -> str:
+    """A digest of what a config asks for, wherever it is computed and kept."""
+    tree = config.model_dump(mode="json")
     flat = {k: v for k, v in tree.items() if k != "output"} | {f"output.{k}": v for k, v in tree["output"].items()}
-    return {k: v for k, v in flat.items() if k not in _FREE}
+    return hashlib.sha256(canonical({k: v for k, v in flat.items() if k not in _FREE}).encode()).hexdigest()
 
 
 def _is_text(name: str, text: str) -> bool:

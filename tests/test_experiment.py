@@ -10,6 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import xarray as xr
+import zarr
 from conftest import base_config
 from life import assert_same, labelled, tally
 from life import fill as run
@@ -104,6 +105,35 @@ def test_complete__whatever_else_differs_is_for_a_survey_to_judge(tmp_path, seri
     # A narrower config extends the store: it is not the answer to that alone.
     run(sweep(population__alliances=800, trust=(0.5,)), serial_store)
     assert survey.complete(sweep(population__alliances=800, trust=(0.5,)), serial_store) is None
+
+
+@pytest.mark.parametrize("how", ["stopped", "failed"])
+def test_complete__not_after_an_extension_that_did_not_end(serial_store, monkeypatch, how):
+    """What was not redone has its mark, and fewer alliances than were asked for."""
+    larger = sweep(population__alliances=900, compute__block_seconds=0.01)
+    if how == "stopped":
+        run(larger, serial_store, stop_after=2)
+    else:
+        monkeypatch.setattr(executor, "run_block", fails_once(executor.run_block))
+        assert run(larger, serial_store).failures
+        monkeypatch.undo()
+    assert len(set(store.read(serial_store).alliances.tolist())) == 2
+    assert store.read(serial_store).done.all()
+    assert survey.complete(larger, serial_store) is None
+    assert run(larger, serial_store).finished
+    assert survey.complete(larger, serial_store) == 6
+    assert survey.complete(sweep(), serial_store) is None
+
+
+def fails_once(real):
+    """A block of one point, of those that come by themselves, fails."""
+
+    def run_block(block):
+        if any(segment.point == 3 for segment in block.segments):
+            raise ArithmeticError("a failure")
+        return real(block)
+
+    return run_block
 
 
 def test_complete__not_with_points_left_or_damaged_or_another_program(tmp_path, serial_store, monkeypatch):
@@ -548,6 +578,9 @@ def test_replay__of_another_version_or_without_theories_is_said(tmp_path, serial
     assert replay.main([str(copy), "point=0"]) == 0
     assert "made by alliance-sim 9.9.9" in capsys.readouterr().err
     (copy / ".zattrs").write_text(json.dumps({**attrs, "theories": "{}"}))
+    assert replay.main([str(copy), "point=0"]) == 2
+    assert "the attribute theories is not what .zmetadata says" in capsys.readouterr().err
+    zarr.consolidate_metadata(str(copy), zarr_format=2)
     assert replay.main([str(copy), "point=0"]) == 2
     assert "does not hold the text of theory 'larsson1998'" in capsys.readouterr().err
 
