@@ -194,7 +194,8 @@ def _processes(config: Config, stop: threading.Event) -> Iterator[Crew]:
     with _local_cluster(config) as cluster, Client(cluster, set_as_default=False) as client:
         client.register_plugin(_ignore_interrupts(), name="interrupts")
         _tell_dashboard(config.compute, cluster)
-        yield Crew(client, config.compute)
+        # One that dies before it has quite started is not started again by itself.
+        yield Crew(client, config.compute, keep=lambda: cluster.scale(workers_of(config)))
 
 
 def _local_cluster(config: Config) -> Any:

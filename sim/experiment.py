@@ -274,7 +274,7 @@ def failed_message(result: Progress, path: Path) -> None:
     for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
     print(
-        f"{len(result.failures)} points failed; finished points are in {path}; the same command tries the rest.",
+        f"{len(result.failures)} point{'s' * (len(result.failures) > 1)} failed; finished points are in {path}; the same command tries the rest.",
         file=sys.stderr,
     )
 
