@@ -13,6 +13,7 @@ from numcodecs import Blosc, Fletcher32
 from zarr.errors import ZarrUserWarning
 
 from sim.fields import ConfigError
+from sim.shards import parsed
 
 #: Attributes of a store that hold JSON, and what it is.
 _JSON: dict[str, type] = {
@@ -69,6 +70,11 @@ def check_attributes(path: Path, attrs: Mapping[str, Any]) -> None:
     for name in ("wall_seconds", "partner_updates", "seed"):
         if isinstance(attrs.get(name), bool) or not isinstance(attrs.get(name), int | float):
             raise damaged(path, f"the attribute {name} cannot be read")
+    if "shard" in attrs:
+        try:
+            parsed(attrs["shard"])
+        except ValueError:
+            raise damaged(path, "the attribute shard cannot be read") from None
 
 
 def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
