@@ -20,11 +20,11 @@ from sim.tally_columns import kind_of
 from sim.variables import BY_NAME
 
 #: Four times as fast as zstd, and a quarter larger: the digits of a mean hardly compress.
-CODEC = numcodecs.Blosc(cname="lz4", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
+_CODEC = numcodecs.Blosc(cname="lz4", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
 #: For what is nearly always 0.
 _SMALL = numcodecs.Blosc(cname="zstd", clevel=1, shuffle=numcodecs.Blosc.SHUFFLE)
 #: A checksum of what a chunk holds, compared whenever one is read: that of HDF5, which other readers know best.
-CHECKED = [numcodecs.Fletcher32()]
+_CHECKED = [numcodecs.Fletcher32()]
 
 
 def create(
@@ -48,14 +48,14 @@ def create(
 
     def array(
         where: Any, name: str, dims: Sequence[str], dtype: Any, attributes: Mapping[str, str], whole: bool = False,
-        codec: Any = CODEC,
+        codec: Any = _CODEC,
     ) -> Any:  # fmt: skip
         shape = tuple(lengths[d] for d in dims)
         sizes = tuple(max(1, min(chunk, n) if d == "point" and not whole else n) for d, n in zip(dims, shape, strict=True))
         # Integers carry no fill value: readers would take it for "missing".
         fill = np.nan if np.issubdtype(dtype, np.floating) else None
         return where.create_array(
-            name, shape=shape, chunks=sizes, dtype=dtype, fill_value=fill, filters=CHECKED, compressors=codec,
+            name, shape=shape, chunks=sizes, dtype=dtype, fill_value=fill, filters=_CHECKED, compressors=codec,
             attributes={"_ARRAY_DIMENSIONS": list(dims), **attributes}, config={"write_empty_chunks": True},
         )  # fmt: skip
 
@@ -80,7 +80,7 @@ def create(
     for name, dims in TALLIES.items():
         for word, text in (("", "low"), (HIGH, "high")):
             about = {"long_name": f"{text} 64 bits of the integer sums over alliances; reals in steps of 2^-20"}
-            array(tally, f"{name}{word}", dims, np.dtype("u8"), about, codec=_SMALL if word else CODEC)
+            array(tally, f"{name}{word}", dims, np.dtype("u8"), about, codec=_SMALL if word else _CODEC)
     extra = [name for name, (dims, _, _) in coords.items() if name != dims]
     factors = [name for name in extra if name != "bin_left"]
     kept = {
@@ -91,3 +91,11 @@ def create(
     group.update_attributes({**attrs, **kept, **({"coordinates": " ".join(extra)} if extra else {})})
     zarr.consolidate_metadata(str(folder), zarr_format=2)
     return Store(folder, group)
+
+
+def write_whole(where: Any, name: str, dim: str, values: np.ndarray) -> None:
+    """Write an array of one dim into a group, in one chunk with a checksum."""
+    where.create_array(
+        name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None, filters=_CHECKED,
+        compressors=_CODEC, attributes={"_ARRAY_DIMENSIONS": [dim]}, config={"write_empty_chunks": True},
+    )[:] = values  # fmt: skip

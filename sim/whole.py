@@ -11,7 +11,7 @@ import numpy as np
 import zarr
 
 from sim import chunks, plan
-from sim.creation import CHECKED, CODEC
+from sim.creation import write_whole
 from sim.design import ConfigError, Point
 from sim.labels import coordinates
 from sim.schema import Config
@@ -122,11 +122,7 @@ def write(target: Store, whole: Whole) -> None:
     group = target.group.create_group(GROUP, overwrite=True)
     for name, values in {**{f"factor_{k}": v for k, v in whole.factors.items()}, "alliances": whole.alliances,
                          "block": whole.block}.items():  # fmt: skip
-        array = group.create_array(
-            name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None, filters=CHECKED,
-            compressors=CODEC, attributes={"_ARRAY_DIMENSIONS": ["whole_point"]}, config={"write_empty_chunks": True},
-        )  # fmt: skip
-        array[:] = values
+        write_whole(group, name, "whole_point", values)
     group.update_attributes({"chunk": whole.chunk, "goal": whole.goal})
     zarr.consolidate_metadata(str(target.path), zarr_format=2)
 
