@@ -91,3 +91,11 @@ def create(
     group.update_attributes({**attrs, **kept, **({"coordinates": " ".join(extra)} if extra else {})})
     zarr.consolidate_metadata(str(folder), zarr_format=2)
     return Store(folder, group)
+
+
+def write_whole(where: Any, name: str, dim: str, values: np.ndarray) -> None:
+    """Write an array of one dim into a group, in one chunk with a checksum."""
+    where.create_array(
+        name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None, filters=_CHECKED,
+        compressors=_CODEC, attributes={"_ARRAY_DIMENSIONS": [dim]}, config={"write_empty_chunks": True},
+    )[:] = values  # fmt: skip

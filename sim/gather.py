@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -10,13 +9,14 @@ from pathlib import Path
 
 import numpy as np
 
-from sim import chunks
-from sim.design import ConfigError, Point
+from sim import chunks, integrity
+from sim.design import Point
 from sim.labels import values_of
 from sim.plan import cores
 from sim.recording import layout_of
 from sim.schema import Config
-from sim.store import DONE, DONE_AGAIN, TALLY, Store
+from sim.soundness import reading
+from sim.store import DONE, DONE_AGAIN, TALLY, Damaged, Store
 from sim.stored import Stored
 from sim.tallies import Sums, added
 from sim.tally_columns import restored
@@ -34,6 +34,7 @@ class Part:
     ----------
     stored : its store.  k, n : it is the k-th of n.  whole : what it is a part of, as its store says.
     known : identity of each point of the whole -> its index.  index : int64, those of the shard's points.
+    seen : `state` of its store before it was opened.
     """
 
     stored: Stored
@@ -42,6 +43,7 @@ class Part:
     whole: Whole
     known: dict[str, int]
     index: np.ndarray
+    seen: tuple[object, ...]
 
     @property
     def store(self) -> Store:
@@ -52,6 +54,35 @@ class Part:
     def path(self) -> Path:
         """Where its store is."""
         return self.stored.store.path
+
+    def __str__(self) -> str:
+        return f"shard {self.k}/{self.n} ({str(self.path)!r})"
+
+
+def state(path: Path) -> tuple[object, ...]:
+    """What is another wherever a run has written to a store meanwhile, or put another in its place."""
+    found: list[object] = []
+    for file in (path, path / ".zattrs", path / DONE / "0"):
+        try:
+            about = file.stat()
+        except OSError:
+            found.append(None)
+            continue
+        # A lock file comes and goes beside a store, other files of readers perhaps inside.
+        found.append((about.st_dev, about.st_ino) if file == path else (about.st_ino, about.st_mtime_ns, about.st_size))
+    return tuple(found)
+
+
+def flaws(part: Part) -> tuple[list[integrity.Damage], list[str]]:
+    """What of a shard is damaged, as far as can be told without decoding it all: what its run mends, and what not."""
+    store = part.store
+    gone = [
+        name
+        for name, array in store.arrays.items()
+        if array.size and name not in (*store.by_point, DONE, DONE_AGAIN)
+        and not (store.path / name / chunks.file_of(array, 0)).is_file()
+    ]  # fmt: skip
+    return integrity.known(store), gone
 
 
 def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
@@ -65,16 +96,12 @@ def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     """
     owners = sum(np.bincount(part.index, minlength=len(parts[0].whole)) for part in parts)
     alone = np.asarray(owners) == 1
-    names = [
-        name
-        for name, array in parts[0].store.arrays.items()
-        if array.attrs["_ARRAY_DIMENSIONS"][0] == "point" and name not in (DONE, DONE_AGAIN, *parts[0].store.factors)
-    ]
+    names = sorted(target.by_point, key=lambda name: -_row(target, name))
     # What threads share is opened before they begin.
     for store in (target, *(part.store for part in parts)):
         _ = store.arrays
     with ThreadPoolExecutor(cores()) as pool:
-        _finish(pool.map(lambda name: _copy(target, parts, name, alone), sorted(names, key=lambda n: -_row(target, n))))
+        _finish(pool.map(lambda name: _copy(target, parts, name, alone), names))
         if not alone.all():
             add = _adder(target, parts, config)
             chunks = np.unique(np.flatnonzero(~alone) // target.chunk).tolist()
@@ -104,7 +131,7 @@ def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray) ->
         here = np.zeros((stop - start, *array.shape[1:]), array.dtype)
         for part in parts:
             local = np.flatnonzero((part.index >= start) & (part.index < stop) & alone[part.index])
-            _rows(part.store, name, local, here, part.index[local] - start)
+            _rows(part, name, local, here, part.index[local] - start)
         for first in range(start, stop, target.chunk):
             last = min(first + target.chunk, stop)
             if alone[first:last].any():
@@ -112,19 +139,27 @@ def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray) ->
                 target.put(name, range(first, last), data if data.dtype != np.uint64 or data.any() else None)
 
 
-def _rows(store: Store, name: str, local: np.ndarray, into: np.ndarray, at: np.ndarray) -> None:
-    """Read some points of an array, each chunk of it once, past the library, which takes a millisecond for each."""
-    array = store.arrays[name]
+def _rows(part: Part, name: str, local: np.ndarray, into: np.ndarray, at: np.ndarray) -> None:
+    """Read finished points of an array, each chunk of it once, past the library: it takes a millisecond, and zeros for gone.
+
+    Raises
+    ------
+    Damaged : a chunk is gone or cannot be read; every store of a shard is of a format in which each finished point has one.
+    """
+    store, array = part.store, part.store.arrays[name]
     size = array.chunks[0]
     for chunk in np.unique(local // size).tolist():
         which = local // size == chunk
         try:
             found = chunks.read(store.path / name, array, chunk)
-        except FileNotFoundError:
-            # A chunk of nothing but the fill value has no file.
-            found = chunks.empty(array)
         except chunks.UNREADABLE as error:
-            raise ConfigError(f"{store.path} is damaged: {name} cannot be read ({error}).") from None
+            gone = isinstance(error, FileNotFoundError)
+            # What lengths do not tell, a run knows of from a check.
+            look = "" if gone else f"python -m sim.info {store.path} --check, and then "
+            how = "is missing" if gone else f"cannot be read ({' '.join(str(error).split())})"
+            raise Damaged(
+                f"{part} is damaged: {name} chunk {chunk} {how}; {look}its own sim.run command mends it.", name
+            ) from None
         into[at[which]] = found[local[which] - chunk * size]
 
 
@@ -134,7 +169,7 @@ def _adder(target: Store, parts: Sequence[Part], config: Config) -> Callable[[np
     places = [{k: n for n, k in enumerate(part.index.tolist())} for part in parts]
     alliances = np.zeros(len(parts[0].whole), np.int64)
     for part in parts:
-        alliances[part.index] += part.store.values("alliances")
+        alliances[part.index] += _alliances(part)
 
     def total(name: str, numbers: np.ndarray) -> np.ndarray:
         """Sums of some points, (2, points, ...) in the columns of the stores."""
@@ -146,7 +181,7 @@ def _adder(target: Store, parts: Sequence[Part], config: Config) -> Callable[[np
                 own = np.zeros(shape, np.uint64)
                 local = np.array([place[int(numbers[n])] for n in at])
                 for word, suffix in enumerate(("", "_high")):
-                    _rows(part.store, f"{TALLY}/{name}{suffix}", local, own[word], at)
+                    _rows(part, f"{TALLY}/{name}{suffix}", local, own[word], at)
                 found = added(found, own)
         return found
 
@@ -168,33 +203,43 @@ def _points(part: Part, numbers: np.ndarray) -> list[Point]:
     return [part.stored.made({label: v[n] for label, v in labels.items()}, 1)[0] for n in range(len(numbers))]
 
 
+def _alliances(part: Part) -> np.ndarray:
+    """int64 (point of the shard): alliances of each finished point, 0 elsewhere."""
+    finished = np.flatnonzero(part.store.done)
+    found = np.zeros(len(part.index), np.int64)
+    _rows(part, "alliances", finished, found, finished)
+    return found
+
+
 def missing(part: Part) -> tuple[int, int, int, int]:
-    """What of a shard is not finished: points and blocks, and how many it is to have of each."""
+    """What of a shard is not finished: points and blocks, and how many it is to have of each.
+
+    Raises
+    ------
+    ConfigError : it is damaged.
+    """
+    with reading(part.path):
+        return _missing(part)
+
+
+def _missing(part: Part) -> tuple[int, int, int, int]:
     from sim import precision
 
     store, whole = part.store, part.whole
     has, asked = whole.held(part.k, part.n)
     have = np.full(len(whole), -1)
-    have[part.index] = np.where(store.done == 1, store.values("alliances"), -1)
+    alliances = _alliances(part)
+    have[part.index] = np.where(store.done == 1, alliances, -1)
     left = (have[has] < asked) | (have[has] < 0)
     if whole.goal and not left.any():
         config = part.stored.config
         with part.stored.as_saved():
             points = _points(part, part.index)
             far = precision.shortfalls(points, range(len(points)), store.values, store.grid, config)
-        short = (np.array(far) >= 1.0) & (store.alliances < config.precision.max_alliances)
+        short = (np.array(far) >= 1.0) & (alliances < config.precision.max_alliances)
         left = np.isin(has, part.index[short])
     size = np.maximum(whole.block[has], 1)
     cut = whole.block[has] > 0
     blocks = np.where(cut, -(-asked // size), 1)
     blocks_left = np.where(cut, blocks - np.maximum(have[has], 0) // size, 1)
     return int(left.sum()), int(blocks_left[left].sum()), len(has), int(blocks.sum())
-
-
-def spans(numbers: Sequence[int]) -> str:
-    """Whole numbers, ascending, as people write them: ``1, 3 to 5``."""
-    found = []
-    for _, run in itertools.groupby(enumerate(numbers), key=lambda each: each[1] - each[0]):
-        each = [number for _, number in run]
-        found.append(str(each[0]) if len(each) == 1 else f"{each[0]}{' to ' if len(each) > 2 else ', '}{each[-1]}")
-    return ", ".join(found)

@@ -16,8 +16,9 @@ from pathlib import Path
 
 import numpy as np
 
-from sim import chunks
+from sim import chunks, whole
 from sim.design import ConfigError
+from sim.shards import GROUP
 from sim.store import DONE, DONE_AGAIN, Damaged, Store, read
 
 #: What the last check of every bit found, for the run that mends it; in the folder of an array, where no reader looks.
@@ -103,7 +104,16 @@ def bits(store: Store) -> list[Damage]:
 
     with ThreadPoolExecutor(_READERS) as pool:
         found += [damage for damage in pool.map(look, work) if damage is not None]
-    return found + list(_metadata(store))
+    return found + list(_part(store, found)) + list(_metadata(store))
+
+
+def _part(store: Store, found: Sequence[Damage]) -> Iterator[Damage]:
+    """Whether the store of a shard says of what it is a part, where nothing has been found in that yet."""
+    if "shard" in store.attrs and not any(damage.array.startswith(f"{GROUP}/") for damage in found):
+        try:
+            whole.read(store)
+        except ConfigError as error:
+            yield Damage(GROUP, None, str(error).partition(" is damaged: ")[2].partition(";")[0])
 
 
 def _metadata(store: Store) -> Iterator[Damage]:

@@ -38,8 +38,17 @@ def main() -> int:
     return guarded(lambda: _flagged(words) if any(word.startswith("-") for word in words) else _directly(words))
 
 
-def guarded(work: Callable[[], int]) -> int:
-    """Exit status of some work; what is wrong is said in one message."""
+#: What becomes of a run that does not end well.
+KEPT = "finished points are kept, the same command goes on."
+
+
+def guarded(work: Callable[[], int], interrupted: str = KEPT, failed: str = KEPT) -> int:
+    """Exit status of some work; what is wrong is said in one message.
+
+    Parameters
+    ----------
+    interrupted, failed : what becomes of it then.
+    """
     from sim.design import ConfigError
 
     try:
@@ -48,10 +57,10 @@ def guarded(work: Callable[[], int]) -> int:
         print(f"error: {error}", file=sys.stderr)
         return BAD_INPUT
     except KeyboardInterrupt:
-        print("interrupted; finished points are kept, the same command goes on.", file=sys.stderr)
+        print(f"interrupted; {interrupted}", file=sys.stderr)
         return INTERRUPTED
     except OSError as error:
-        print(f"failed: {error}; finished points are kept, the same command goes on.", file=sys.stderr)
+        print(f"failed: {error}; {failed}", file=sys.stderr)
         return FAILED
 
 

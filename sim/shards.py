@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+#: Group of a shard's store: of what it is a part, see `sim.whole`.
+GROUP = "whole"
 #: Most shards.
 MOST = 10**6
 #: Rounds begin this share of a round further on, so that no pattern of the design, such as points that alternate between
@@ -53,7 +55,9 @@ def parsed(shard: object) -> tuple[int, int]:
     ValueError : it is something else.
     """
     k, _, n = shard.partition("/") if isinstance(shard, str) else ("", "", "")
-    if not (k.isdecimal() and n.isdecimal() and len(n) <= len(str(MOST)) and 1 <= int(k) <= int(n) <= MOST):
+    # Digits of other scripts are decimal, too, but a name of a store has these.
+    plain = k.isascii() and k.isdecimal() and n.isascii() and n.isdecimal()
+    if not (plain and len(n) <= len(str(MOST)) and 1 <= int(k) <= int(n) <= MOST):
         raise ValueError(shard)
     return int(k), int(n)
 

@@ -13,6 +13,7 @@ from numcodecs import Blosc, Fletcher32
 from zarr.errors import ZarrUserWarning
 
 from sim.fields import ConfigError
+from sim.shards import parsed
 
 #: Attributes of a store that hold JSON, and what it is.
 _JSON: dict[str, type] = {
@@ -73,6 +74,11 @@ def check_attributes(path: Path, attrs: Mapping[str, Any]) -> None:
     for name in ("wall_seconds", "partner_updates", "seed"):
         if isinstance(attrs.get(name), bool) or not isinstance(attrs.get(name), int | float):
             raise damaged(path, f"the attribute {name} cannot be read")
+    if "shard" in attrs:
+        try:
+            parsed(attrs["shard"])
+        except ValueError:
+            raise damaged(path, "the attribute shard cannot be read") from None
 
 
 def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
@@ -90,7 +96,7 @@ def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
         if not isinstance(dims, list) or len(dims) != array.ndim or not all(isinstance(dim, str) for dim in dims):
             raise damaged(path, f"{name} does not say which dims it has")
         filters = all(isinstance(each, Fletcher32) for each in meta.filters or ())
-        codec = filters and (meta.compressor is None or isinstance(meta.compressor, Blosc))
+        codec = filters and isinstance(meta.compressor, Blosc)
         known_type = array.dtype.str in _TYPES or array.dtype.str.startswith("<U")
         if not codec or not known_type or meta.order != "C" or meta.dimension_separator != ".":
             raise damaged(path, f"{name} is not stored as this program stores it")

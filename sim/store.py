@@ -24,6 +24,7 @@ import zarr
 from sim import chunks
 from sim.design import ConfigError, canonical
 from sim.provenance import PROGRAM, STORE_VERSION, now
+from sim.shards import GROUP
 from sim.soundness import check_arrays, check_attributes, check_published, damaged, reading
 from sim.tallies import Sums, Tallies
 from sim.tally_columns import arranged, kind_of, restored
@@ -62,8 +63,9 @@ class Store:
 
     @cached_property
     def arrays(self) -> dict[str, Any]:
-        """Every array of the root group, and those of the tallies as ``tally/<name>``, kept open."""
+        """Every array of the root group, and of those of tallies and of a shard's whole as ``tally/<name>``, kept open."""
         folders = [*self.path.iterdir(), *(self.path / TALLY).iterdir()]
+        folders += (self.path / GROUP).glob("*") if "shard" in self.group.attrs else ()
         names = sorted(str(f.relative_to(self.path)) for f in folders if (f / ".zarray").is_file())
         return {name: self._array(name) for name in names}
 

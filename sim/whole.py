@@ -10,15 +10,14 @@ from typing import Any
 import numpy as np
 import zarr
 
-from sim import plan
-from sim.design import Point
+from sim import chunks, plan
+from sim.creation import write_whole
+from sim.design import ConfigError, Point
 from sim.labels import coordinates
 from sim.schema import Config
-from sim.shards import WHOLE, Share, counts, firsts, parsed
+from sim.shards import GROUP, WHOLE, Share, counts, firsts, parsed
+from sim.soundness import reading
 from sim.store import Store, indexed
-
-#: Group of a shard's store.
-GROUP = "whole"
 
 
 @dataclass(frozen=True, eq=False)
@@ -47,7 +46,8 @@ class Whole:
 
     def same(self, other: Whole) -> bool:
         """Whether both ask for the same."""
-        return self.same_points(other) and np.array_equal(self.alliances, other.alliances) and self.goal == other.goal
+        amounts = np.array_equal(self.alliances, other.alliances) and np.array_equal(self.block, other.block)
+        return self.same_points(other) and amounts and self.goal == other.goal
 
     def held(self, k: int, n: int) -> tuple[np.ndarray, np.ndarray]:
         """Points that shard k of n has alliances of, or has whole: their indices; and how many alliances of each."""
@@ -55,11 +55,6 @@ class Whole:
         found = counts(self.alliances, self.block, first, n)
         has = np.flatnonzero((found > 0) | ((self.block == 0) & (first == 0)))
         return has, found[has]
-
-    def blocks(self, alliances: np.ndarray | None = None) -> int:
-        """Blocks of so many alliances of each point, all that were asked for by default; a point dealt whole is one."""
-        asked = self.alliances if alliances is None else alliances
-        return int(np.where(self.block > 0, -(-asked // np.maximum(self.block, 1)), 1).sum())
 
 
 @dataclass(frozen=True)
@@ -127,21 +122,49 @@ def write(target: Store, whole: Whole) -> None:
     group = target.group.create_group(GROUP, overwrite=True)
     for name, values in {**{f"factor_{k}": v for k, v in whole.factors.items()}, "alliances": whole.alliances,
                          "block": whole.block}.items():  # fmt: skip
-        array = group.create_array(name, shape=values.shape, chunks=values.shape, dtype=values.dtype, fill_value=None,
-                                   attributes={"_ARRAY_DIMENSIONS": ["whole_point"]})  # fmt: skip
-        array[:] = values
+        write_whole(group, name, "whole_point", values)
     group.update_attributes({"chunk": whole.chunk, "goal": whole.goal})
     zarr.consolidate_metadata(str(target.path), zarr_format=2)
 
 
 def read(store: Store) -> Whole:
-    """Of what the store of a shard is a part."""
-    group = store.group[GROUP]
-    factors = {label: np.asarray(group[f"factor_{label}"][:]) for label in json.loads(store.attrs["factors"])}
-    return Whole(
-        factors, np.asarray(group["alliances"][:]), np.asarray(group["block"][:]),
-        int(group.attrs["chunk"]), str(group.attrs["goal"]),
-    )  # fmt: skip
+    """Of what the store of a shard is a part.
+
+    Raises
+    ------
+    ConfigError : that is damaged, and cannot be made out from the rest.
+    """
+    with reading(store.path):
+        attrs = store.group[GROUP].attrs if (store.path / GROUP / ".zgroup").is_file() else {}
+        chunk, goal = attrs.get("chunk"), attrs.get("goal")
+        if isinstance(chunk, bool) or not isinstance(chunk, int) or chunk < 1 or not isinstance(goal, str):
+            raise _damaged(store, "the attributes of the group cannot be read")
+        factors = {label: _values(store, f"factor_{label}") for label in json.loads(store.attrs["factors"])}
+        alliances, block = _values(store, "alliances"), _values(store, "block")
+        if any(v.dtype != np.int64 or (v < 0).any() for v in (alliances, block)):
+            raise _damaged(store, "alliances or block are no numbers of alliances")
+        return Whole(factors, alliances, block, chunk, goal)
+
+
+def _values(store: Store, name: str) -> np.ndarray:
+    """An array of the group, past the library, which takes a file that is gone for zeros."""
+    name = f"{GROUP}/{name}"
+    array = store.arrays.get(name)
+    if array is None or array.chunks != array.shape:
+        raise _damaged(store, f"{name} is {'missing' if array is None else 'in pieces'}")
+    try:
+        return chunks.read(store.path / name, array, 0)
+    except FileNotFoundError:
+        raise _damaged(store, f"{name} is missing") from None
+    except chunks.UNREADABLE as error:
+        raise _damaged(store, f"{name} cannot be read ({' '.join(str(error).split())})") from None
+
+
+def _damaged(store: Store, what: str) -> ConfigError:
+    return ConfigError(
+        f"{store.path} is damaged: {what}; of what shard {store.attrs['shard']} is a part cannot be made out from the rest: "
+        "remove the folder, and the same sim.run commands make it anew."
+    )
 
 
 def attributes(config: Config) -> dict[str, Any]:

@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import base_config
 from life import assert_same, fill, labelled
 
-from sim import gather, info, merge, place, plan, replay, run, shards, store, stored, survey, whole
+from sim import chunks, gather, info, merge, place, plan, replay, run, shards, store, stored, survey, whole
 from sim.api import open_results, simulate
 from sim.config import compose
 from sim.design import ConfigError, points
@@ -294,7 +294,7 @@ def test_merge__missing_doubled_foreign_and_whole_are_refused(tmp_path, small_bl
     config = sweep(alliances=1001)
     paths = deal(config, tmp_path, 5)
     refusals = {
-        r"shards 2, 4, 5 of 5 are missing\. The same": [paths[2], paths[0]],
+        r"shards 2, 4-5 of 5 are missing\. The same": [paths[2], paths[0]],
         r"shard 3 of 5 is missing": [paths[0], paths[1], paths[3], paths[4]],
         r"shard 2/5 is given twice: .*2-of-5.* and .*copy": [*paths, tmp_path / "copy.zarr"],
         r"of different batches \(random.seed: 1 and 2\)": [*paths[:4], tmp_path / "seed.zarr"],
@@ -411,7 +411,9 @@ def test_shard__says_that_it_is_a_part(tmp_path, small_blocks):
     )
 
 
-@pytest.mark.parametrize("value", ["0/3", "4/3", "a/b", "2", "3/", "1/3/4", "-1/3", "1.0/3", "[1,3]", "1/9999999"])
+@pytest.mark.parametrize(
+    "value", ["0/3", "4/3", "a/b", "2", "3/", "1/3/4", "-1/3", "1.0/3", "[1,3]", "1/9999999", "'٣/٣'", "'1/٣'"]
+)
 def test_shard__what_is_no_share_is_refused_in_one_message(value):
     with pytest.raises(ConfigError, match=r"shard = .*: must be null or k/n, the k-th of n shares"):
         compose([f"shard={value}"])
@@ -422,7 +424,226 @@ def test_shard__is_written_in_one_way():
     assert compose([]).shard is None
 
 
+# Damage.
+
+
+@pytest.fixture(scope="module")
+def dealt(tmp_path_factory):
+    """One run, and two shards of it, of which points are cut and kept whole."""
+    folder = tmp_path_factory.mktemp("dealt")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(plan, "dealt_block", lambda point: 576 * (point.parameters.population.partners - 1))
+        fill(sweep(alliances=1000), folder / "once.zarr")
+        deal(sweep(alliances=1000), folder, 2)
+    return folder
+
+
+@pytest.fixture
+def copied(dealt, tmp_path, small_blocks):
+    """A copy of `dealt`: the folder, the stores of the shards, and the words of a merge of them."""
+    folder = tmp_path / "copied"
+    shutil.copytree(dealt, folder)
+    paths = [folder / f"a.shard-{k}-of-2.zarr" for k in (1, 2)]
+    return folder, paths, [*map(str, paths), str(folder / "out.zarr"), "--no-report"]
+
+
+def flip(file: Path) -> None:
+    data = bytearray(file.read_bytes())
+    data[-20] ^= 1
+    file.write_bytes(data)
+
+
+def in_one_line(capsys, *words: str) -> str:
+    """What was said on the error stream: one message."""
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1, said
+    assert all(word in said for word in words), said
+    return said
+
+
+@pytest.mark.parametrize("name", ["survival", "alliances", "tally/by_period", "tally/by_run_high"])
+@pytest.mark.parametrize("kind", ["missing", "cut"])
+def test_merge__a_chunk_gone_or_cut_is_refused_and_mended_by_the_run_of_the_shard(copied, capsys, name, kind):
+    folder, paths, words = copied
+    file = paths[1] / name / chunks.file_of(store.read(paths[1]).arrays[name], 0)
+    if kind == "missing":
+        file.unlink()
+    else:
+        file.write_bytes(file.read_bytes()[:-1])
+    before = sorted(folder.iterdir())
+    assert merge.main(words) == run.BAD_INPUT
+    in_one_line(
+        capsys, f"shard 2/2 ({str(paths[1])!r}) is damaged ({name} chunk 0: {kind}", "its own sim.run command mends it"
+    )
+    assert sorted(folder.iterdir()) == before
+    fill(part(sweep(alliances=1000), 2, 2), paths[1])
+    capsys.readouterr()
+    assert merge.main(words) == 0
+    assert_same(folder / "once.zarr", folder / "out.zarr")
+
+
+@pytest.mark.parametrize("name", ["survival", "alliances", "tally/by_period"])
+def test_merge__a_flipped_bit_is_refused_and_mended_after_a_check(copied, capsys, name):
+    folder, paths, words = copied
+    flip(paths[0] / name / chunks.file_of(store.read(paths[0]).arrays[name], 0))
+    assert merge.main(words) == run.BAD_INPUT
+    in_one_line(capsys, "shard 1/2", "is damaged", f"{name} chunk 0", f"python -m sim.info {paths[0]} --check")
+    assert info.main([str(paths[0]), "--check"]) == 1
+    assert merge.main(words) == run.BAD_INPUT
+    fill(part(sweep(alliances=1000), 1, 2), paths[0])
+    capsys.readouterr()
+    assert merge.main(words) == 0
+    assert_same(folder / "once.zarr", folder / "out.zarr")
+
+
+def test_merge__a_chunk_that_goes_meanwhile_is_no_zeros(copied):
+    _, paths, _ = copied
+    parts = merge.parts_of(paths)
+    (paths[0] / "survival" / "0.0").unlink()
+    with pytest.raises(
+        store.Damaged, match=r"shard 1/2 .* is damaged: survival chunk 0 is missing; its own sim.run command"
+    ):
+        merge.merge(parts, paths[0].with_name("out.zarr"))
+    assert not any("out" in p.name for p in paths[0].parent.iterdir())
+
+
+@pytest.mark.parametrize("name", ["tally/period/0", "trust/0", "period/0", "tally/by_run"])
+def test_merge__coordinates_that_are_gone_are_no_zeros(copied, capsys, name):
+    _, paths, words = copied
+    gone = paths[0] / name
+    shutil.rmtree(gone) if gone.is_dir() else gone.unlink()
+    assert merge.main(words) == run.BAD_INPUT
+    in_one_line(capsys, "is damaged", str(paths[0]))
+
+
+HARM = {
+    "flipped": lambda path: flip(path / "whole" / "alliances" / "0"),
+    "removed": lambda path: shutil.rmtree(path / "whole"),
+    "factor_removed": lambda path: (path / "whole" / "factor_trust" / "0").unlink(),
+    "array_removed": lambda path: shutil.rmtree(path / "whole" / "block"),
+    "attributes": lambda path: (path / "whole" / ".zattrs").write_text('{"chunk": 0, "goal": ""}'),
+    "no_json": lambda path: (path / "whole" / ".zattrs").write_text("{"),
+    "metadata": lambda path: (path / "whole" / "block" / ".zarray").write_text("{}"),
+}
+
+
+@pytest.mark.parametrize("kind", HARM)
+def test_whole__that_is_damaged_is_one_message_of_whoever_reads_it(copied, capsys, kind):
+    _, paths, words = copied
+    assert info.main([str(paths[0]), "--check"]) == 0
+    HARM[kind](paths[0])
+    capsys.readouterr()
+    status = info.main([str(paths[0]), "--check"])
+    said = capsys.readouterr()
+    assert status in (1, 2)
+    assert "is damaged" in said.out + said.err
+    assert "whole" in said.out + said.err
+    config = part(sweep(alliances=1000), 1, 2)
+    before = {p: p.read_bytes() for p in paths[0].rglob("*") if p.is_file()}
+    for ended in (
+        lambda: run.guarded(lambda: run.run(config, paths[0], "test", "")), lambda: merge.main(words),
+        lambda: info.main([str(paths[0])]),
+    ):  # fmt: skip
+        assert ended() == run.BAD_INPUT
+        in_one_line(capsys, "is damaged", str(paths[0]), "whole" if kind != "no_json" else "")
+    assert {p: p.read_bytes() for p in paths[0].rglob("*") if p.is_file()} == before
+
+
+def test_whole__an_attribute_that_is_no_shard_is_one_message(copied, capsys):
+    _, paths, words = copied
+    attrs = json.loads((paths[0] / ".zattrs").read_text())
+    (paths[0] / ".zattrs").write_text(json.dumps({**attrs, "shard": "x"}))
+    config = part(sweep(alliances=1000), 1, 2)
+    for ended in (
+        lambda: run.guarded(lambda: run.run(config, paths[0], "test", "")), lambda: merge.main(words),
+        lambda: info.main([str(paths[0])]), lambda: info.main([str(paths[0]), "--check"]),
+    ):  # fmt: skip
+        assert ended() == run.BAD_INPUT
+        in_one_line(capsys, "is damaged", "the attribute shard")
+
+
+def test_whole__other_blocks_are_another_whole(copied):
+    about = whole.read(store.read(copied[1][0]))
+    assert about.same(about)
+    assert not about.same(whole.Whole(about.factors, about.alliances, about.block * 2, about.chunk, about.goal))
+
+
+# Runs at work meanwhile.
+
+
+def test_merge__a_shard_that_is_being_written_is_refused(copied, capsys):
+    folder, paths, words = copied
+    with place.lock(paths[1]):
+        assert merge.main(words) == run.BAD_INPUT
+    in_one_line(capsys, f"{str(paths[1])!r}: a run or a merge is at work on this shard; wait for it.")
+    assert not any(p.name.startswith(".") or "out" in p.name for p in folder.iterdir())
+
+
+def test_merge__keeps_runs_away_from_its_shards(copied, monkeypatch):
+    folder, paths, words = copied
+    real, refused = gather.gather, []
+
+    def tried(*given):
+        for path in paths:
+            with pytest.raises(ConfigError, match="another run is writing this store"), place.lock(path):
+                pass
+            refused.append(path)
+        real(*given)
+
+    monkeypatch.setattr(gather, "gather", tried)
+    assert merge.main(words) == 0
+    assert refused == paths
+    assert_same(folder / "once.zarr", folder / "out.zarr")
+    assert not any(p.name.startswith(".") for p in folder.iterdir())
+
+
+@pytest.mark.parametrize("changed", [False, True])
+def test_merge__without_locks_notices_a_shard_that_was_extended_meanwhile(copied, monkeypatch, capsys, changed):
+    folder, paths, words = copied
+    real_lock, real, out = place.lock, gather.gather, folder / "out.zarr"
+
+    def read_only(path):
+        if path != out:
+            raise PermissionError("read-only")
+        return real_lock(path)
+
+    def extended(*given):
+        if changed:
+            fill(part(sweep(alliances=2000), 2, 2), paths[1])
+        real(*given)
+
+    monkeypatch.setattr(place, "lock", read_only)
+    monkeypatch.setattr(gather, "gather", extended)
+    assert merge.main(words) == (run.BAD_INPUT if changed else 0)
+    if changed:
+        said = capsys.readouterr().err.splitlines()[-1]
+        assert f"shard 2/2 ({str(paths[1])!r}) was changed while it was merged" in said
+        assert not out.exists()
+    else:
+        assert_same(folder / "once.zarr", out)
+
+
 # The commands.
+
+
+def test_command__a_path_without_a_name_is_one_message(copied, capsys):
+    _, paths, _ = copied
+    for words in (["/", str(paths[0]), "x"], [str(paths[0]), "/"]):
+        assert merge.main(words) == run.BAD_INPUT
+        in_one_line(capsys, "'/'")
+
+
+@pytest.mark.parametrize(("error", "status"), [(OSError("no space"), run.FAILED), (KeyboardInterrupt(), run.INTERRUPTED)])
+def test_command__a_report_that_fails_says_that_the_store_is_complete(copied, monkeypatch, capsys, error, status):
+    folder, _, words = copied
+
+    def failing(*given):
+        raise error
+
+    monkeypatch.setattr(run, "report", failing)
+    assert merge.main(words[:-1]) == status
+    in_one_line(capsys, "out.zarr is complete, its figure and table are not all there")
+    assert_same(folder / "once.zarr", folder / "out.zarr")
 
 
 def test_command__shards_of_a_multirun_then_merge_and_the_same_command_says_all_is_done(tmp_path, monkeypatch, capsys):
