@@ -33,8 +33,10 @@ from sim.tallies import Tallies
 from sim.tally_columns import columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.blocks import Block
-    from sim.executor import Blocks
+    from sim.executor import Blocks, Outcome
     from sim.schema import Config
     from sim.supply import Adaptive, Fixed
 
@@ -72,7 +74,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
 
     Raises
     ------
-    OSError : the store cannot be written; finished points are kept.
+    OSError : the store cannot be written, or the cluster is lost; finished points are kept.
     """
     from sim import executor
     from sim.blocks import Block
@@ -87,8 +89,8 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        work, failures = _Work(_blocks(found, supply)), dict[int, str]()
-        for block, outcome, seconds in executor.execute(work, found.config, stop):
+        work, failures, lost = _Work(_blocks(found, supply)), dict[int, str](), list[Exception]()
+        for block, outcome, seconds in _until(lost, executor.execute(work, found.config, stop)):
             collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
             result.busy += seconds
             if isinstance(outcome, Exception) and len(parts := _parts(block)) > 1:
@@ -127,10 +129,21 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         "history": json.dumps([*json.loads(before["history"]), _line(found, result)]),
     }
     target.note(**spent)
+    if lost:
+        # What an extension has done stays beside the store; the next run takes it over.
+        raise lost[0]
     if found.extends:
         assert found.existing is not None
         extension.settle(found.existing, target)
     return result
+
+
+def _until(lost: list[Exception], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Outcomes as long as there are any; the error that ends them, if one does, waits in `lost` until all is written."""
+    try:
+        yield from outcomes
+    except Exception as error:
+        lost.append(error)
 
 
 def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
