@@ -335,29 +335,30 @@ def test_batches__hold_the_theories_of_their_points_as_they_were_at_first(batch)
     assert found == [{name: batch.texts[name]} for name in ("mine.yaml", "larsson1998") * 2]
 
 
-class Stubborn(Exception):
-    """Reads back from bytes to nothing: it wants two words and keeps one."""
-
-    def __init__(self, first, second):
-        super().__init__(first)
+class Local(Exception):
+    """No other process knows it."""
 
 
-@pytest.mark.parametrize("kind", ["plain", "stubborn", "local"])
-def test_worker__an_exception_is_an_answer(monkeypatch, batch, kind):
-    class Local(Exception):
-        pass
+Local.__qualname__ = "nowhere"
 
-    error = {"plain": ZeroDivisionError("on purpose"), "stubborn": Stubborn("on purpose", 2), "local": Local("on purpose")}[
-        kind
-    ]
 
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ZeroDivisionError("on purpose"), ZeroDivisionError),
+        (ZeroDivisionError("on purpose", lambda: 0), RuntimeError),
+        (Local("on purpose"), RuntimeError),
+    ],
+    ids=["plain", "holds a function", "of a class of its own"],
+)
+def test_worker__an_exception_is_an_answer(monkeypatch, batch, error, kind):
     def fails(batch):
         raise error
 
     monkeypatch.setattr(executor, "solve", fails)
     found, seconds = pickle.loads(pickle.dumps(executor._answer(pickle.dumps(batch, 5), sameness.versions()), 5))
     assert seconds == 0.0
-    assert isinstance(found, ZeroDivisionError if kind == "plain" else RuntimeError)
+    assert type(found) is kind
     assert "on purpose" in str(found)
 
 
@@ -428,3 +429,30 @@ def test_scheduler__that_dies_ends_the_run_and_a_stop_needs_no_workers(tmp_path,
     with clusters.opened(config, stop) as crew:
         assert crew is None
     assert not path.exists()
+
+
+def test_allocation__asked_to_stop_stops_the_run_and_leaves_nothing_behind(tmp_path):
+    """As SLURM does a minute before the limit; `srun` starts one task, here."""
+    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    root = Path(clusters.__file__).parent.parent
+    settings = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHON": str(PYTHON), "SLURM_JOB_ID": "7", "SLURM_NTASKS": "1",
+                "PYTHONPATH": str(root)}  # fmt: skip
+    words = ["population.alliances=1000000000", "compute.block_seconds=0.1", "output.path=a.zarr"]
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen(
+            ["bash", root / "experiments/batch/allocation.slurm", *words], cwd=tmp_path, env={**os.environ, **settings},
+            stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "a.zarr").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(timeout=60) == 130, (tmp_path / "out").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "interrupted: finished points are kept in a.zarr" in (tmp_path / "out").read_text()
+    assert "127.0.0.1" in (tmp_path / "scheduler-7.json.log").read_text()
+    assert not (tmp_path / "scheduler-7.json").exists()
