@@ -10,9 +10,6 @@ import contextlib
 import importlib.util
 import json
 import logging
-import re
-import shlex
-import shutil
 import signal
 import sys
 import threading
@@ -22,17 +19,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from sim import jobs
 from sim.fields import ConfigError
 from sim.plan import workers_of
 from sim.sameness import compare, versions
-from sim.schema import JOBS, Compute, Config, seconds_of
+from sim.schema import JOBS, Compute, Config
 
 LOOPBACK = "127.0.0.1"
 DASHBOARD = f"{LOOPBACK}:8787"
-#: Folder of the jobs' logs and of the certificates of a run, below the one the command was given in.
-JOB_FOLDER = "dask-jobs"
-#: Share of the walltime after which a worker leaves, and by how much that varies, so that not all leave at once.
-LIFETIME, STAGGER = 0.88, 0.07
 #: A job whose worker is gone for so long is replaced; that is looked at every so many seconds.
 LOST_AFTER, KEEP = "3s", 2.0
 #: How often worker processes are tried to start.
@@ -41,9 +35,8 @@ STARTS = 3
 SELDOM = "1s"
 #: A wait is told of after so many seconds; a scheduler that runs must answer within `ANSWERS`.
 QUIET, ANSWERS = 15.0, 10.0
-#: How jobs are submitted, and shown, by kind.
-_SUBMIT = {"slurm": "sbatch", "pbs": "qsub"}
-_QUEUE = {"slurm": "squeue --me", "pbs": "qstat -u $USER"}
+#: Seconds that a client which came to nothing has to close.
+CLOSES = 2.0
 
 
 @dataclass
@@ -88,7 +81,7 @@ class Crew:
         if self._size:
             self._seen, self._arrived = now, True
         elif self.refused and not self._arrived:
-            raise ConnectionError(f"{_SUBMIT[self.compute.kind]} refused a job: {self.refused[0]}")
+            raise jobs.refusal(self.compute, self.refused[0])
         elif now - self._seen > self.compute.patience:
             raise ConnectionError(f"no worker for {self.compute.patience:g} s (compute.patience): {_advice(self.compute)}")
         return self._size
@@ -101,10 +94,7 @@ def lost() -> ConnectionError:
 
 def _advice(compute: Compute) -> str:
     if compute.kind in JOBS:
-        return (
-            f"{_QUEUE[compute.kind]} shows the jobs; see compute.queue, account, walltime and memory if they wait, "
-            f"compute.interface and the logs in {JOB_FOLDER} if they run"
-        )
+        return jobs.advice(compute)
     return "start workers, dask worker ADDRESS --nthreads 1, with this program installed"
 
 
@@ -116,16 +106,8 @@ def check(config: Config) -> None:
     ConfigError : a package, the command of the queueing system, or the network is missing.
     """
     compute = config.compute
-    needed = {"dask_jobqueue": "dask-jobqueue", "cryptography": "cryptography"} if compute.kind in JOBS else {}
-    if missing := [name for module, name in needed.items() if importlib.util.find_spec(module) is None]:
-        raise ConfigError(
-            f"compute = {compute.kind}: needs {' and '.join(missing)}; pip install {' '.join(needed.values())}, "
-            'or, in a copy of the program, pip install -e ".[cluster]".'
-        )
-    if compute.kind in JOBS and shutil.which(_SUBMIT[compute.kind]) is None:
-        raise ConfigError(
-            f"compute = {compute.kind}: there is no {_SUBMIT[compute.kind]} here; run this where jobs are submitted."
-        )
+    if compute.kind in JOBS:
+        jobs.check(compute)
     if compute.dashboard and importlib.util.find_spec("bokeh") is None:
         raise ConfigError("compute.dashboard: needs bokeh; pip install bokeh, or compute.dashboard=false.")
     if compute.interface is not None:
@@ -232,82 +214,16 @@ def _ignore_interrupts() -> Any:
 @contextlib.contextmanager
 def _jobs(config: Config, stop: threading.Event) -> Iterator[Crew]:
     """Jobs of a queueing system, each with one worker; those that end are replaced as long as the run lasts."""
-    from distributed import Client, Status
+    from distributed import Client
 
-    refused: list[str] = []
-    Path(JOB_FOLDER).mkdir(exist_ok=True)
-    cluster = job_cluster(config.compute, refused)
-
-    def keep() -> None:
-        # Unlike `adapt`, this also tries again what the queueing system refused for the moment.
-        for name in [name for name, job in list(cluster.workers.items()) if job.status == Status.failed]:
-            cluster.workers.pop(name, None)
-        cluster.scale(jobs=workers_of(config))
-
-    try:
-        with Client(cluster, set_as_default=False) as client:
-            keep()
-            _tell_dashboard(config.compute, cluster)
-            yield Crew(client, config.compute, refused, keep)
-    finally:
-        # It fails over jobs that never were; those that are have been cancelled by then.
-        with contextlib.suppress(RuntimeError, AssertionError, OSError):
-            cluster.close()
-
-
-def job_cluster(compute: Compute, refused: list[str]) -> Any:
-    """A cluster of `dask_jobqueue`, without jobs yet; the traffic is encrypted, by keys made for this run.
-
-    Parameters
-    ----------
-    refused : takes what the queueing system says where it refuses a job.
-    """
-    before = signal.getsignal(signal.SIGINT)
-    import dask_jobqueue
-    from distributed import Status
-
-    # dask_jobqueue takes Ctrl-C for itself when it is imported.
-    signal.signal(signal.SIGINT, before)
-    assert compute.walltime is not None
-    cluster, job = {
-        "slurm": (dask_jobqueue.SLURMCluster, dask_jobqueue.slurm.SLURMJob),
-        "pbs": (dask_jobqueue.PBSCluster, dask_jobqueue.pbs.PBSJob),
-    }[compute.kind]
-
-    class Telling(job):  # type: ignore[misc, valid-type]
-        async def _submit_job(self, script_filename: str) -> Any:
-            try:
-                return await super()._submit_job(script_filename)
-            except (RuntimeError, OSError) as error:
-                said = re.search(r"stderr:\n(.*)", str(error))
-                refused.append(said[1] if said else str(error))
-                self.status = Status.failed
-                raise
-
-    lifetime = seconds_of(compute.walltime)
-    return cluster(
-        job_cls=Telling,
-        job_name="alliance-sim",
-        cores=1,
-        processes=1,
-        memory=compute.memory,
-        walltime=compute.walltime,
-        queue=compute.queue,
-        account=compute.account,
-        interface=compute.interface,
-        python=shlex.quote(sys.executable),
-        log_directory=JOB_FOLDER,
-        shared_temp_directory=JOB_FOLDER,
-        security=True,
-        # PBS starts a job in the home folder.
-        job_script_prologue=['cd "$PBS_O_WORKDIR"'] if compute.kind == "pbs" else [],
-        worker_extra_args=[
-            "--no-dashboard", "--dashboard-address", f"{LOOPBACK}:0",
-            "--lifetime", f"{lifetime * LIFETIME:.0f}s", "--lifetime-stagger", f"{lifetime * STAGGER:.0f}s",
-        ],
-        scheduler_options={"dashboard_address": _dashboard(compute), "dashboard": bool(compute.dashboard)},
-        silence_logs=logging.CRITICAL,
-    )  # fmt: skip
+    compute, refused = config.compute, list[str]()
+    with (
+        jobs.submitted(compute, workers_of(config), refused, _dashboard(compute)) as (cluster, keep),
+        Client(cluster, set_as_default=False) as client,
+    ):
+        keep()
+        _tell_dashboard(compute, cluster)
+        yield Crew(client, compute, refused, keep)
 
 
 @contextlib.contextmanager
@@ -316,33 +232,60 @@ def _scheduler(config: Config, stop: threading.Event) -> Iterator[Crew | None]:
     from distributed import Client, Security
 
     compute = config.compute
-    if compute.scheduler_file and not _appears(Path(compute.scheduler_file), compute.patience, stop):
+    address = _address(Path(compute.scheduler_file), compute.patience, stop) if compute.scheduler_file else compute.address
+    if address is None:
         yield None
         return
-    given = {"scheduler_file": compute.scheduler_file} if compute.scheduler_file else {"address": compute.address}
+    if address.startswith("tls://") and Security().get_connection_args("client").get("ssl_context") is None:
+        raise ConnectionError(f"{address}: TLS needs keys in Dask's settings, distributed.comm.tls.client")
+    begun: list[Client] = []
+
+    class Noted(Client):  # type: ignore[misc]
+        """One that can be closed where it does not come to be; else it is when it is collected, late and with noise."""
+
+        def __init__(self) -> None:
+            begun.append(self)
+            super().__init__(address, timeout=ANSWERS, set_as_default=False)
+
     try:
-        address = compute.address or json.loads(Path(compute.scheduler_file or "").read_text())["address"]
-        if address.startswith("tls://") and Security().get_connection_args("client").get("ssl_context") is None:
-            raise ValueError("TLS needs keys in Dask's settings, distributed.comm.tls.client")
-        client = Client(**given, timeout=ANSWERS, set_as_default=False)
-    except (OSError, ValueError, KeyError) as error:
-        where = compute.scheduler_file or compute.address
-        raise ConnectionError(f"no Dask scheduler answers at {where} ({type(error).__name__}: {error})") from None
+        client = Noted()
+    except Exception as error:
+        # Of whatever kind: an address may ask for packages, or for settings of Dask's, that are not there.
+        with contextlib.suppress(Exception):
+            begun[0].close(timeout=CLOSES)
+        said = " ".join(f"{type(error).__name__}: {error}".split())
+        raise ConnectionError(f"no Dask scheduler answers at {compute.scheduler_file or address} ({said})") from None
     with client:
         yield Crew(client, compute)
 
 
-def _appears(file: Path, patience: float, stop: threading.Event) -> bool:
-    """Wait for a file that a scheduler is about to write; False: `stop` was set before."""
-    deadline = time.monotonic() + patience
-    while not file.exists():
+def _address(file: Path, patience: float, stop: threading.Event) -> str | None:
+    """What a scheduler writes of itself to a file, waited for until it is there and whole; None: `stop` was set before."""
+    deadline, told = time.monotonic() + patience, time.monotonic() + QUIET
+    while (address := _read(file)) is None:
         if time.monotonic() > deadline:
-            raise ConnectionError(
-                f"{file}: no such file after {patience:g} s (compute.patience); dask scheduler --scheduler-file writes it"
+            lacks = (
+                f"no address of a scheduler in it after {patience:g} s"
+                if file.exists()
+                else f"no such file after {patience:g} s"
             )
+            raise ConnectionError(f"{file}: {lacks} (compute.patience); dask scheduler --scheduler-file writes it")
         if stop.wait(0.1):
-            return False
-    return True
+            return None
+        if time.monotonic() > told:
+            print(f"waiting for {file}, {patience:g} s at most: dask scheduler --scheduler-file writes it", file=sys.stderr)
+            told = float("inf")
+    return address
+
+
+def _read(file: Path) -> str | None:
+    """The address that a file of a scheduler holds; None: none, or not yet."""
+    try:
+        found = json.loads(file.read_bytes()) if file.is_file() else None
+    except (OSError, ValueError, RecursionError):
+        return None
+    address = found.get("address") if isinstance(found, dict) else None
+    return address if isinstance(address, str) else None
 
 
 def _dashboard(compute: Compute) -> str:

@@ -110,7 +110,8 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
             try:
                 if future.status == "cancelled":
                     raise CancelledError
-                found = future.exception() if future.status == "error" else future.result(timeout=GATHER)
+                failed = future.status == "error"
+                found = (_as_exception(future.exception()), 0.0) if failed else future.result(timeout=GATHER)
             except CancelledError:
                 raise clusters.lost() from None
             except TimeoutError:
@@ -121,29 +122,43 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
             future.release()
             if isinstance(found, dict):
                 sameness.compare({"that came later": found})
-            yield block, *(found if isinstance(found, tuple) else (_as_exception(found), 0.0))
+            yield block, *found
 
 
 def _answer(block: bytes, versions: dict[str, str]) -> tuple[Result, float] | dict[str, str]:
-    """On a worker: what a block gives, and how long that took; the worker's versions where they are not the driver's."""
+    """On a worker: what `_attempt` gives; or the worker's versions where they are not the driver's.
+
+    An exception is an answer, too: it would come again elsewhere, and `RETRIES` are for workers that die.
+    """
     from sim import sameness
 
-    return _timed(pickle.loads(block)) if sameness.versions() == versions else sameness.versions()
-
-
-def _timed(block: Block | Batch) -> tuple[Result, float]:
-    """What a block gives, and how long that took."""
-    started = time.perf_counter()
-    result: Result = run_block(block) if isinstance(block, Block) else solve(block)
-    return result, time.perf_counter() - started
+    if sameness.versions() != versions:
+        return sameness.versions()
+    result, seconds = _attempt(pickle.loads(block))
+    return (_portable(result) if isinstance(result, Exception) else result), seconds
 
 
 def _attempt(block: Block | Batch) -> tuple[Result, float]:
+    """What a block gives, or why there is nothing, and how long that took."""
+    started = time.perf_counter()
     try:
-        return _timed(block)
+        return run_block(block) if isinstance(block, Block) else solve(block), time.perf_counter() - started
     except Exception as error:
         return error, 0.0
 
 
+def _portable(error: Exception) -> Exception:
+    """An exception that another process can read; its frames are left behind, and the memory that they hold."""
+    try:
+        readable = isinstance(pickle.loads(pickle.dumps(error, 5)), Exception)
+    except Exception:
+        readable = False
+    return error.with_traceback(None) if readable else RuntimeError(repr(error))
+
+
 def _as_exception(error: BaseException) -> Exception:
+    from distributed import KilledWorker
+
+    if isinstance(error, KilledWorker):
+        return RuntimeError("the workers that were given it died, one after the other; for want of memory, perhaps")
     return error if isinstance(error, Exception) else RuntimeError(repr(error))

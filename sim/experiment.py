@@ -33,8 +33,10 @@ from sim.tallies import Tallies
 from sim.tally_columns import columns_of
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from sim.blocks import Block
-    from sim.executor import Blocks
+    from sim.executor import Blocks, Outcome
     from sim.schema import Config
     from sim.supply import Adaptive, Fixed
 
@@ -72,7 +74,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
 
     Raises
     ------
-    OSError : the store cannot be written; finished points are kept.
+    OSError : the store cannot be written, or the cluster is lost; finished points are kept.
     """
     from sim import executor
     from sim.blocks import Block
@@ -87,8 +89,8 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         # The first blocks run while the store is laid out.
         opening = writers.submit(_target, found, title, question)
         collector: Collector | None = None
-        work, failures = _Work(_blocks(found, supply)), dict[int, str]()
-        for block, outcome, seconds in executor.execute(work, found.config, stop):
+        work, failures, lost = _Work(_blocks(found, supply)), dict[int, str](), list[Exception]()
+        for block, outcome, seconds in _until(lost, executor.execute(work, found.config, stop)):
             collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
             result.busy += seconds
             if isinstance(outcome, Exception) and len(parts := _parts(block)) > 1:
@@ -129,10 +131,21 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
     if complete(found, result) and not result.failures:
         spent[FINISHED] = asked(found.config)
     target.note(**spent)
+    if lost:
+        # What an extension has done stays beside the store; the next run takes it over.
+        raise lost[0]
     if found.extends:
         assert found.existing is not None
         extension.settle(found.existing, target)
     return result
+
+
+def _until(lost: list[Exception], outcomes: Iterator[Outcome]) -> Iterator[Outcome]:
+    """Outcomes as long as there are any; the error that ends them, if one does, waits in `lost` until all is written."""
+    try:
+        yield from outcomes
+    except Exception as error:
+        lost.append(error)
 
 
 def _supply(found: Survey, rates: Rates) -> Fixed | Adaptive:
@@ -273,10 +286,8 @@ def failed_message(result: Progress, path: Path) -> None:
     """Say on the error stream which points failed, and how to go on."""
     for text in result.failures[:MOST_FAILURES]:
         print(f"failed: {text}", file=sys.stderr)
-    print(
-        f"{len(result.failures)} point{'s' * (len(result.failures) > 1)} failed; finished points are in {path}; the same command tries the rest.",
-        file=sys.stderr,
-    )
+    number = f"{len(result.failures)} point{'s' * (len(result.failures) > 1)}"
+    print(f"{number} failed; finished points are in {path}; the same command tries the rest.", file=sys.stderr)
 
 
 def complete(found: Survey, result: Progress) -> bool:

@@ -116,12 +116,13 @@ def _by_hydra(words: Sequence[str]) -> int:
     import hydra
 
     from sim.config import conf_folder, explained, prepared, register_resolvers
+    from sim.sources import plain_sources
 
     # Hydra prints and exits by itself unless told to raise; its errors become one message.
     os.environ["HYDRA_FULL_ERROR"] = "1"
     register_resolvers()
     sys.argv[1:] = prepared(words)
-    with explained():
+    with explained(), plain_sources():
         hydra.main(version_base="1.3", config_path=str(conf_folder()), config_name="config")(lambda _: None)()
     return COMPLETE
 

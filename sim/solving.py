@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
+from sim import theory
 from sim.design import ConfigError, Point
 from sim.plan import Task
+from sim.provenance import theory_sources
 from sim.schema import Config
 
 #: Most points solved together; they share what they can.
@@ -23,6 +25,7 @@ class Batch:
     ----------
     indices : of the points in the store.  points : their parameters.
     grid, propositions, theories : coordinates of the store.  config : the run.
+    texts : name -> text of each theory; a worker may stand in a folder with other files of these names, or none.
     """
 
     indices: tuple[int, ...]
@@ -31,13 +34,15 @@ class Batch:
     propositions: tuple[str, ...]
     theories: tuple[str, ...]
     config: Config
+    texts: Mapping[str, str]
 
 
 def solve(batch: Batch) -> dict[str, np.ndarray]:
     """Labelled values of the points of a batch, as `sim.labels.values_of` returns them."""
     from sim import exact
 
-    return exact.values(batch.points, batch.grid, batch.propositions, batch.theories, batch.config)
+    with theory.given_texts(batch.texts):
+        return exact.values(batch.points, batch.grid, batch.propositions, batch.theories, batch.config)
 
 
 def solved(points: Sequence[Point], config: Config) -> list[bool]:
@@ -73,6 +78,9 @@ def batches(
     groups: dict[tuple[int, int], list[Task]] = {}
     for task in tasks:
         groups.setdefault((task.index // chunk, task.index % chunk // size), []).append(task)
+    texts = theory_sources([task.point for task in tasks])
     for group in groups.values():
-        points = tuple(task.point for task in group)
-        yield Batch(tuple(task.index for task in group), points, grid, propositions, theories, config)
+        points = [task.point for task in group]
+        with theory.given_texts(texts):
+            own = theory_sources(points)
+        yield Batch(tuple(task.index for task in group), tuple(points), grid, propositions, theories, config, own)

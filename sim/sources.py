@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from hydra._internal.core_plugins.file_config_source import FileConfigSource
 from hydra._internal.core_plugins.importlib_resources_config_source import ImportlibResourcesConfigSource
+from hydra._internal.core_plugins.structured_config_source import StructuredConfigSource
 from hydra._internal.sources_registry import SourcesRegistry
 from hydra.core.plugins import Plugins
 
@@ -21,7 +22,7 @@ if TYPE_CHECKING:
 
 #: Bytes of a config file; the largest that comes with the program has 6 kB.
 MAX_BYTES = 4_000_000
-_OWN = "pkg://hydra.conf"
+_OWN, _REGISTERED = "pkg://hydra.conf", "structured://"
 
 
 class _Files(FileConfigSource):
@@ -38,9 +39,25 @@ class _Packages(ImportlibResourcesConfigSource):
     """Hydra's own package: to look into any other would import it."""
 
     def __init__(self, provider: str, path: str) -> None:
-        if path != _OWN:
-            raise ConfigError(f"hydra.searchpath = {path}: must be a folder, file:///path. A config imports no programs.")
+        _only(_OWN, path)
         super().__init__(provider=provider, path=path)
+
+
+class _Registered(StructuredConfigSource):
+    """What Hydra has registered of its own; with the name of a module it would import that."""
+
+    def __init__(self, provider: str, path: str) -> None:
+        _only(_REGISTERED, path)
+        super().__init__(provider=provider, path=path)
+
+
+# Hydra knows it by the name of its class.
+_Registered.__name__ = StructuredConfigSource.__name__
+
+
+def _only(own: str, path: str) -> None:
+    if path != own:
+        raise ConfigError(f"hydra.searchpath = {path}: must be a folder, file:///path. A config imports no programs.")
 
 
 def _check(file: Path) -> None:
@@ -61,7 +78,8 @@ def plain_sources() -> Iterator[None]:
     Plugins.instance()  # registers its own
     types = SourcesRegistry.instance().types
     before = dict(types)
-    types.update({"file": _Files, "pkg": _Packages})
+    types.clear()
+    types.update({"file": _Files, "pkg": _Packages, "structured": _Registered})
     try:
         yield
     finally:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import contextlib
+import dataclasses
+import itertools
+import json
 import os
+import pickle
 import shutil
 import signal
 import subprocess
@@ -13,13 +17,15 @@ import time
 from pathlib import Path
 from unittest import mock
 
+import numpy as np
 import pytest
 from conftest import base_config
 from life import assert_same, fill
 
-from sim import clusters, sameness
+from sim import clusters, executor, jobs, place, plan, sameness, solving, store, theory
 from sim.config import compose
-from sim.design import ConfigError
+from sim.design import ConfigError, points
+from sim.labels import proposition_labels
 from sim.schema import Config
 
 #: What `distributed` and its threads may leave to the garbage collector.
@@ -30,7 +36,9 @@ PYTHON = Path(sys.executable)
 def sweep(**overrides) -> Config:
     factors = {"trust": {"path": "context.trust.mean", "levels": [k / 10 for k in range(10)]}}
     defaults = {"population__alliances": 3000, "population__periods": 20, "compute__block_seconds": 0.05}
-    return Config.model_validate(base_config(design__kind="factorial", design__factors=factors, **{**defaults, **overrides}))
+    return Config.model_validate(
+        base_config(**{"design__kind": "factorial", "design__factors": factors, **defaults, **overrides})
+    )
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +116,7 @@ def test_config__what_means_nothing_or_is_missing_is_refused(words, parts):
 
 def test_check__names_what_is_missing(monkeypatch):
     config = compose(["compute=slurm"])
-    monkeypatch.setattr(clusters.shutil, "which", lambda name: None)
+    monkeypatch.setattr(jobs.shutil, "which", lambda name: None)
     with pytest.raises(ConfigError, match="no sbatch here"):
         clusters.check(config)
     monkeypatch.setattr(clusters.importlib.util, "find_spec", lambda name: None)
@@ -135,10 +143,10 @@ def test_check__a_network_that_is_not_here_is_bad_input(monkeypatch):
 )  # fmt: skip
 def test_jobs__the_script_asks_for_what_the_config_says(tmp_path, monkeypatch, kind, lines):
     monkeypatch.chdir(tmp_path)
-    os.mkdir(clusters.JOB_FOLDER)
+    os.mkdir(jobs.JOB_FOLDER)
     words = ["memory=3GiB", "walltime=02:00:00", "queue=long", "account=me", "interface=lo"]
     before = signal.getsignal(signal.SIGINT)
-    cluster = clusters.job_cluster(compose([f"compute={kind}", *(f"compute.{w}" for w in words)]).compute, [])
+    cluster = jobs.job_cluster(compose([f"compute={kind}", *(f"compute.{w}" for w in words)]).compute, [], "127.0.0.1:0")
     try:
         script = cluster.job_script()
         assert cluster.scheduler_address.startswith("tls://127.0.0.1:")
@@ -148,7 +156,7 @@ def test_jobs__the_script_asks_for_what_the_config_says(tmp_path, monkeypatch, k
     for line in [*lines, "--nthreads 1", "--lifetime 6336s", "--lifetime-stagger 504s", "--interface lo", "--tls-key"]:
         assert line in script, script
     assert str(PYTHON) in script
-    keys = list((tmp_path / clusters.JOB_FOLDER).iterdir())
+    keys = list((tmp_path / jobs.JOB_FOLDER).iterdir())
     assert len(keys) == 3
     assert not any(key.stat().st_mode & 0o077 for key in keys), "others may read the keys"
 
@@ -252,6 +260,185 @@ def test_scheduler__none_there(tmp_path):
         fill(without_keys, tmp_path / "a.zarr")
 
 
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ("tls://127.0.0.1:1", r"no Dask scheduler answers at tls://127.0.0.1:1 \(TypeError: TLS expects"),
+        ("ucx://127.0.0.1:1", "no Dask scheduler answers at ucx://127.0.0.1:1"),
+        ("tcp://nowhere.invalid:1", "no Dask scheduler answers at tcp://nowhere.invalid:1"),
+        ("{}", "no address of a scheduler in it after 1 s"),
+        ("[1]", "no address of a scheduler in it"),
+        ('{"address": 5}', "no address of a scheduler in it"),
+        ('{"address": "tcp://127.0.0.1:1"', "no address of a scheduler in it"),
+        ('{"address": "elsewhere"}', r"no Dask scheduler answers at .*scheduler\.json"),
+        ("[" * 100_000, "no address of a scheduler in it"),
+        (None, "no address of a scheduler in it"),
+    ],
+)  # fmt: skip
+def test_scheduler__that_cannot_be_reached_is_one_message(tmp_path, monkeypatch, capfd, given, said):
+    file = tmp_path / "scheduler.json"
+    monkeypatch.setattr(clusters, "ANSWERS", 0.5)
+    if given is None:
+        file.mkdir()
+    elif "://" not in given[:8]:
+        file.write_text(given)
+    config = on(file) if file.exists() else sweep(compute__kind="scheduler", compute__address=given)
+    config = config.model_copy(update={"compute": config.compute.model_copy(update={"patience": 1.0})})
+    with pytest.raises(ConnectionError, match=said) as caught, clusters.opened(config, threading.Event()):
+        pass
+    assert "\n" not in str(caught.value)
+    assert capfd.readouterr().err == ""
+
+
+NEVER_REACHED = """
+import sys
+from sim import clusters, run
+clusters.ANSWERS = 0.5
+sys.argv[1:] = ["compute=scheduler", "compute.address=tls://127.0.0.1:1", "population.alliances=10", "population.periods=2"]
+sys.exit(run.main())
+"""
+
+
+def test_scheduler__that_cannot_be_reached_ends_the_command_without_late_noise(tmp_path):
+    """A client that was left half made would time out when the process ends."""
+    settings = {**os.environ, "PYTHONPATH": str(Path(clusters.__file__).parent.parent)}
+    done = subprocess.run(
+        [PYTHON, "-c", NEVER_REACHED], cwd=tmp_path, env=settings, capture_output=True, text=True, check=False
+    )
+    assert done.returncode == 1
+    assert done.stderr.startswith("failed: no Dask scheduler answers at tls://127.0.0.1:1 (TypeError: TLS expects")
+    assert done.stderr.count("\n") == 1
+
+
+def test_scheduler__a_file_that_is_being_written_is_waited_for(tmp_path):
+    file = tmp_path / "scheduler.json"
+    file.write_text('{"address": "tcp://127')
+    threading.Timer(0.4, file.write_text, ['{"address": "tcp://127.0.0.1:1"}']).start()
+    assert clusters._address(file, 20.0, threading.Event()) == "tcp://127.0.0.1:1"
+
+
+# What workers do
+
+
+@pytest.fixture
+def batch(tmp_path, monkeypatch):
+    """Points that are solved by a theory of the driver's, and what they are there; it is in a folder of its own."""
+    (tmp_path / "driver").mkdir()
+    monkeypatch.chdir(tmp_path / "driver")
+    Path("mine.yaml").write_text(theory.source_of("tit_for_tat"))
+    factors = {"trust": {"path": "context.trust.mean", "levels": [0.2, 0.8]},
+               "mind": {"path": "response.theory_mix", "levels": ["mine.yaml", "larsson1998"]}}  # fmt: skip
+    config = sweep(method="exact", context__kind="static", design__factors=factors)
+    wanted = points(config)
+    tasks = [plan.Task(k, point, 0, 1, True) for k, point in enumerate(wanted)]
+    (found,) = solving.batches(
+        tasks, 16, np.arange(0, 21, 5), proposition_labels(wanted), ("larsson1998", "mine.yaml"), config
+    )
+    return found
+
+
+@pytest.mark.parametrize("there", [None, "larsson1998"])
+def test_worker__in_another_folder_solves_by_the_theory_of_the_driver(tmp_path, monkeypatch, batch, there):
+    here = solving.solve(batch)
+    (tmp_path / "worker").mkdir()
+    monkeypatch.chdir(tmp_path / "worker")
+    if there:
+        Path("mine.yaml").write_text(theory.source_of(there))
+    result, _ = executor._answer(pickle.dumps(batch, 5), sameness.versions())
+    assert set(result) == set(here)
+    for name, values in here.items():
+        np.testing.assert_array_equal(values, result[name], strict=True)
+    assert set(batch.texts) == {"larsson1998", "mine.yaml"}
+
+
+def test_batches__hold_the_theories_of_their_points_as_they_were_at_first(batch):
+    tasks = [plan.Task(k, point, 0, 1, True) for k, point in enumerate(batch.points)]
+    found = []
+    for each in solving.batches(tasks, 1, batch.grid, batch.propositions, batch.theories, batch.config):
+        Path("mine.yaml").write_text("changed")
+        found.append(each.texts)
+    assert found == [{name: batch.texts[name]} for name in ("mine.yaml", "larsson1998") * 2]
+
+
+class Local(Exception):
+    """No other process knows it."""
+
+
+Local.__qualname__ = "nowhere"
+
+
+@pytest.mark.parametrize(
+    ("error", "kind"),
+    [
+        (ZeroDivisionError("on purpose"), ZeroDivisionError),
+        (ZeroDivisionError("on purpose", lambda: 0), RuntimeError),
+        (Local("on purpose"), RuntimeError),
+    ],
+    ids=["plain", "holds a function", "of a class of its own"],
+)
+def test_worker__an_exception_is_an_answer(monkeypatch, batch, error, kind):
+    def fails(batch):
+        raise error
+
+    monkeypatch.setattr(executor, "solve", fails)
+    found, seconds = pickle.loads(pickle.dumps(executor._answer(pickle.dumps(batch, 5), sameness.versions()), 5))
+    assert seconds == 0.0
+    assert type(found) is kind
+    assert "on purpose" in str(found)
+
+
+def test_cluster__a_block_that_fails_is_not_tried_again(tmp_path, monkeypatch, batch):
+    """Its exception comes back as an answer; none is what Dask gives after it has tried again."""
+    file = tmp_path / "scheduler.json"
+    monkeypatch.setattr(executor, "_as_exception", None)
+    bad = dataclasses.replace(batch, texts={**batch.texts, "mine.yaml": "no theory"})
+    with scheduler(file), worker(file):
+        ((block, found, _),) = executor.cluster(iter([bad]), on(file), threading.Event())
+    assert block is bad
+    assert isinstance(found, theory.TheoryError)
+    assert "mine.yaml: the file holds" in str(found)
+
+
+# A cluster that is lost
+
+
+def losing(blocks: int, error: Exception):
+    """An executor that is lost after some blocks."""
+    real = executor.execute
+
+    def execute(work, config, stop):
+        yield from itertools.islice(real(work, config, stop), blocks)
+        raise error
+
+    return mock.patch.object(executor, "execute", execute)
+
+
+@pytest.mark.parametrize(("before", "blocks"), [(0, 25), (1000, 12)])
+def test_lost__what_is_finished_is_kept(tmp_path, serial_store, before, blocks):
+    path = tmp_path / "a.zarr"
+    if before:
+        fill(sweep(population__alliances=before), path)
+    with losing(blocks, clusters.lost()), pytest.raises(ConnectionError, match="scheduler was lost"):
+        fill(sweep(), path)
+    written = store.read(place.siblings(path)[1] if before else path)
+    number = int(written.done.sum())
+    assert 0 < number < 10
+    assert f"finished {number} points; asked for [3000]" in json.loads(written.attrs["history"])[-1]
+    if before:
+        assert int(store.read(path).done.sum()) == 10
+    assert fill(sweep(), path).finished == 10 - number
+    assert_same(serial_store, path)
+
+
+def test_lost__before_anything_came_back(tmp_path, serial_store):
+    path = tmp_path / "a.zarr"
+    with losing(0, clusters.lost()), pytest.raises(ConnectionError, match="scheduler was lost"):
+        fill(sweep(), path)
+    assert not store.read(path).done.any()
+    fill(sweep(), path)
+    assert_same(serial_store, path)
+
+
 def test_scheduler__that_dies_ends_the_run_and_a_stop_needs_no_workers(tmp_path, serial_store):
     file, path = tmp_path / "scheduler.json", tmp_path / "a.zarr"
     config = on(file, population__alliances=10**6)
@@ -267,3 +454,30 @@ def test_scheduler__that_dies_ends_the_run_and_a_stop_needs_no_workers(tmp_path,
     with clusters.opened(config, stop) as crew:
         assert crew is None
     assert not path.exists()
+
+
+def test_allocation__asked_to_stop_stops_the_run_and_leaves_nothing_behind(tmp_path):
+    """As SLURM does a minute before the limit; `srun` starts one task, here."""
+    (tmp_path / "srun").write_text('#!/bin/sh\nexec "$@"\n')
+    (tmp_path / "srun").chmod(0o755)
+    root = Path(clusters.__file__).parent.parent
+    settings = {"PATH": f"{tmp_path}:{os.environ['PATH']}", "PYTHON": str(PYTHON), "SLURM_JOB_ID": "7", "SLURM_NTASKS": "1",
+                "PYTHONPATH": str(root)}  # fmt: skip
+    words = ["population.alliances=1000000000", "compute.block_seconds=0.1", "output.path=a.zarr"]
+    with (tmp_path / "out").open("w") as out:
+        process = subprocess.Popen(
+            ["bash", root / "experiments/batch/allocation.slurm", *words], cwd=tmp_path, env={**os.environ, **settings},
+            stdout=out, stderr=subprocess.STDOUT, start_new_session=True,
+        )  # fmt: skip
+    try:
+        deadline = time.monotonic() + 120
+        while not (tmp_path / "a.zarr").exists() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(timeout=60) == 130, (tmp_path / "out").read_text()
+    finally:
+        with contextlib.suppress(ProcessLookupError):
+            os.killpg(process.pid, signal.SIGKILL)
+    assert "interrupted: finished points are kept in a.zarr" in (tmp_path / "out").read_text()
+    assert "127.0.0.1" in (tmp_path / "scheduler-7.json.log").read_text()
+    assert not (tmp_path / "scheduler-7.json").exists()

@@ -667,7 +667,9 @@ def test_kill__a_point_that_always_kills_its_worker_is_reported_and_the_rest_goe
     process = start(tmp_path, *words, **preload)
     _, err = process.communicate(timeout=300)
     assert process.returncode == 1
-    assert "failed: point 2 (trust=0.4), seed 1, alliances 0 to 4999: KilledWorker" in err
+    assert (
+        "failed: point 2 (trust=0.4), seed 1, alliances 0 to 4999: RuntimeError: the workers that were given it died" in err
+    )
     assert err.count("failed: point") == 1
     assert store.read(tmp_path / "s.zarr").done.tolist() == [1, 1, 0, 1, 1, 1]
     status, out, err = command(tmp_path, *words)

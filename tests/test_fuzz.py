@@ -15,9 +15,10 @@ import hypothesis.strategies as st
 import pytest
 import yaml
 from conftest import base_config
-from fuzzing import DATA, NAMES, SCALARS, YAML, bomb, check, contents, ended, garbled, mutated, spots
+from fuzzing import DATA, NAMES, SCALARS, YAML, bomb, check, contents, ended, garbled, mutated, spots, watched
 from hypothesis import HealthCheck, Phase, given, settings
 
+import sim
 from sim import helptext, info, replay, run, theory
 from sim.aliases import check_aliases
 from sim.api import open_results
@@ -108,8 +109,8 @@ OVERRIDE_VALUES = st.one_of(
     DATA.map(lambda d: json.dumps(d, default=str)),
     st.text("[]{}(),:$'\"\\=.~+-09aeinfltr _", max_size=16),
     st.sampled_from([*EXPERIMENTS, "static", "factorial", "sobol", "morris", "list", "target", "iyer2002", "serial", "nowhere",
-                     "[pkg://canary]", "[file:///nowhere]", "pkg://canary", "[structured://x]", "canary.Run", "elsewhere", "true", "1,2",
-                     "a,b", "range(0,3)", "choice(1,2)", "interval(0,1)", "glob(*)", "sort(3,1)", "${hydra:run.dir}", "${now:%Y}",
+                     "[pkg://canary]", "[file:///nowhere]", "pkg://canary", "[structured://canary]", "canary.Run", "elsewhere", "true",
+                     "1,2", "a,b", "range(0,3)", "choice(1,2)", "interval(0,1)", "glob(*)", "sort(3,1)", "${hydra:run.dir}", "${now:%Y}",
                      "${oc.decode:1}", "${oc.create:{_target_:canary.x}}", "${oc.deprecated:population.partners}", "${population}",
                      "${oc.select:canary}", "${oc.dict.keys:population}", "${linspace:0,1,10000000}", "${linspace:0,1}",
                      "${arange:0,1,1e-9}", "${logspace:0,1,5}", "${linspace:0,1,2000}", "[" * 40 + "]" * 40, "{a: " * 20 + "}" * 20,
@@ -483,9 +484,17 @@ def test_flag__that_would_read_another_program_s_config(folder, flag):
     refused(ended(lambda: command(flag, "x", "plan=true"), folder()), f"{flag} = x: there is no such flag here")
 
 
-def test_searchpath__imports_no_package(folder):
-    end = ended(lambda: command("hydra.searchpath=[pkg://canary]", "plan=true"), folder())
-    refused(end, "hydra.searchpath = pkg://canary: must be a folder, file:///path.")
+@pytest.mark.parametrize("place", ["pkg://canary", "structured://canary", "structured://canary.conf"])
+@pytest.mark.parametrize("words", [["plan=true"], ["--cfg", "job"], ["-m", "random.seed=1,2"]], ids=" ".join)
+def test_searchpath__imports_no_program(folder, monkeypatch, place, words):
+    here = folder()
+    (here / "canary.py").write_text("open('written', 'w').close()")
+    monkeypatch.syspath_prepend(str(here))
+    searched = f"hydra.searchpath=[{place}]"
+    refused(ended(lambda: command(searched, *words), here), f"hydra.searchpath = {place}: must be a folder, file:///path.")
+    with watched(here), pytest.raises(ConfigError, match="must be a folder"):
+        sim.simulate([searched])
+    assert sorted(contents(here)) == ["canary.py"]
 
 
 def test_aliases__that_multiply(folder):

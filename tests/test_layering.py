@@ -49,6 +49,7 @@ LAYERS = [
         "place",
         "extension",
         "sameness",
+        "jobs",
         "clusters",
         "executor",
         "progress",
