@@ -43,9 +43,20 @@ LAYERS = [
         "exact_pair_values",
         "exact",
     ],
-    ["long_run", "agreement", "plan", "precision", "solving", "supply", "soundness", "store", "creation", "integrity"],
     [
+        "long_run",
+        "agreement",
+        "plan",
+        "precision",
+        "solving",
+        "supply",
+        "soundness",
+        "store",
+        "creation",
         "whole",
+        "integrity",
+    ],
+    [
         "place",
         "extension",
         "sameness",
@@ -60,7 +71,7 @@ LAYERS = [
     ],
     ["collect", "survey", "outlook", "experiment", "memory"],
     ["sources", "config"],
-    ["api", "info", "replay", "run", "gather", "merge", "verify"],
+    ["api", "info", "replay", "run", "gather", "parts", "merge", "verify"],
     ["__init__"],
 ]
 ORDER = [name for layer in LAYERS for name in layer]
