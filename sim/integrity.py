@@ -204,7 +204,10 @@ def complain(store: Store) -> None:
     ------
     Damaged : there are; the message names them.
     """
-    if found := lengths(store):
+    found = lengths(store)
+    if not store.holds(DONE, 0):
+        found.append(Damage(DONE, None, "missing"))
+    if found:
         raise Damaged(f"{store.path} is damaged ({_told(found)}); the same run command mends it.", found[0].array)
 
 

@@ -238,6 +238,26 @@ def test_lock__the_file_of_a_dead_run_is_taken_away_also_when_nothing_is_left_to
     assert not lock.exists()
 
 
+@pytest.mark.parametrize("name", ["alliances/0", "survival/0.0", "done/0", "trust/0", "period/0", "efficiency_n"])
+def test_open__what_is_gone_is_not_served_as_zeros(copy, name):
+    shutil.rmtree(copy / name) if (copy / name).is_dir() else (copy / name).unlink()
+    with pytest.raises(ConfigError, match="damaged"):
+        open_results(copy)
+    if name == "done/0":
+        assert run.run(sweep(), copy, "test", "") == run.COMPLETE
+        assert open_results(copy).done.values.all()
+
+
+@pytest.mark.parametrize("file", ["survival/.zarray", "tally/by_period/.zarray", ".zmetadata"])
+def test_open__another_order_of_bytes_is_refused(copy, file, capsys):
+    """One bit of the text, and every number is another."""
+    text = (copy / file).read_text()
+    (copy / file).write_text(text.replace('"<', '">', 1))
+    for work in (lambda: open_results(copy), lambda: run.run(sweep(population__alliances=900), copy, "test", "")):
+        with pytest.raises(ConfigError, match="damaged"):
+            work()
+
+
 def test_metadata__what_no_run_can_mend_is_one_message(made, tmp_path, capsys):
     for name in ("trust/0", "survival/.zarray", "tally/.zgroup", ".zattrs", "tally/period/0"):
         path = tmp_path / name.replace("/", "_")
@@ -572,6 +592,28 @@ def kill_and_go_on(folder: Path, kind: str, kills: int, **more) -> None:
 
 
 forks = pytest.mark.filterwarnings("ignore:This process:DeprecationWarning")
+
+
+def test_recover__a_chunk_gone_while_an_extension_lies_interrupted_is_not_taken_for_zeros(made, copy, monkeypatch, capsys):
+    larger = sweep(population__alliances=900, compute__block_seconds=0.01)
+
+    def dead(*stores):
+        raise OSError("dead")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(extension, "settle", dead)
+        with pytest.raises(OSError, match="dead"):
+            perform(larger, copy, stop_after=1)
+    assert place.siblings(copy)[1].exists()
+    for name in ("survival/0.0", "tally/by_period/0.0.0.0"):
+        (copy / name).unlink()
+    assert run.run(sweep(), copy, "test", "") == run.COMPLETE
+    assert "are to be computed again" in capsys.readouterr().err
+    assert not integrity.bits(store.read(copy))
+    assert run.run(larger, copy, "test", "") == run.COMPLETE
+    whole = copy.with_name("whole.zarr")
+    perform(larger, whole)
+    assert_same(whole, copy)
 
 
 @forks
