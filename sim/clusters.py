@@ -237,7 +237,8 @@ def _scheduler(config: Config, stop: threading.Event) -> Iterator[Crew | None]:
         yield None
         return
     if address.startswith("tls://") and Security().get_connection_args("client").get("ssl_context") is None:
-        raise ConnectionError(f"{address}: TLS needs keys in Dask's settings, distributed.comm.tls.client")
+        said = "TLS needs keys in Dask's settings, distributed.comm.tls.client"
+        raise ConnectionError(f"no Dask scheduler answers at {compute.scheduler_file or address} ({said})")
     begun: list[Client] = []
 
     class Noted(Client):  # type: ignore[misc]
