@@ -133,5 +133,8 @@ def check_published(path: Path, attrs: Mapping[str, Any], names: Collection[str]
         for file in (f"{name}/.zarray", f"{name}/.zattrs"):
             if json.loads((path / file).read_bytes()) != published.get(file):
                 raise damaged(path, f"{file} is not what .zmetadata says")
+    for file in (".zgroup", "tally/.zgroup"):
+        if json.loads((path / file).read_bytes()) != {"zarr_format": 2}:
+            raise damaged(path, f"{file} is not as it was written")
     if other := [key for key in _LASTING if attrs.get(key) != lasting.get(key)]:
         raise damaged(path, f"the attribute {other[0]} is not what .zmetadata says")
