@@ -137,6 +137,7 @@ def large(folder: Path, points: int) -> dict[str, float]:
             (path / name / chunks.file_of(array, number)).write_bytes(empty)
     store.arrays["alliances"][:] = config.population.alliances
     store.mark(range(points))
+    store.note(**{survey.FINISHED: survey.asked(config)})
     took["files"] = sum(1 for _ in path.rglob("*"))
     del found
     assert timed("same_config", survey.complete, config, path) == points
