@@ -24,6 +24,8 @@ _JSON: dict[str, type] = {
 _LASTING = ("program", "store_version", "stream_version", "config", "identity", "theories", "levels", "seed", "factors")
 #: Types of arrays, to the byte order; those of texts differ in length.
 _TYPES = ("<f8", "<i8", "<u8", "|i1")
+#: Beyond any time or number of updates.
+_LARGEST = 1e300
 _TEXTS = ("title", "question", "source", "created", "updated", "revision", "machine")
 
 
@@ -72,7 +74,8 @@ def check_attributes(path: Path, attrs: Mapping[str, Any]) -> None:
         if not isinstance(attrs.get(name), str):
             raise damaged(path, f"the attribute {name} cannot be read")
     for name in ("wall_seconds", "partner_updates", "seed"):
-        if isinstance(attrs.get(name), bool) or not isinstance(attrs.get(name), int | float):
+        number = attrs.get(name)
+        if isinstance(number, bool) or not isinstance(number, int | float) or not -_LARGEST < number < _LARGEST:
             raise damaged(path, f"the attribute {name} cannot be read")
     if "shard" in attrs:
         try:

@@ -539,6 +539,7 @@ def with_(**changes):
         ("learning/.zattrs", lambda text: b"{}", "does not say which dims it has"),
         (".zattrs", with_(history="[1]"), "the attribute history cannot be read"),
         (".zattrs", with_(wall_seconds="long"), "the attribute wall_seconds cannot be read"),
+        (".zattrs", with_(wall_seconds=10**400), "the attribute wall_seconds cannot be read"),
         (".zattrs", with_(config="{}"), "the attribute config is not what .zmetadata says"),
     ],
 )
