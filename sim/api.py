@@ -128,8 +128,8 @@ def open_results(path: str | os.PathLike[str]) -> xr.Dataset:
     import xarray as xr
 
     from sim import integrity
+    from sim.opening import check_consolidated, read
     from sim.soundness import reading
-    from sim.store import check_consolidated, read
 
     found = read(Path(path))
     if found is None:

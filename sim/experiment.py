@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from sim import creation, extension, integrity, place, precision, provenance, solving, store, whole
+from sim import creation, extension, integrity, opening, place, precision, provenance, solving, whole
 from sim.collect import Collector, Solved
 from sim.labels import coordinates, theory_names
 from sim.plan import Rates
@@ -228,7 +228,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
     if found.damage:
         integrity.mend(found.path, found.damage)
     if found.existing is not None and not found.extends:
-        opened = store.read(found.path, "r+")
+        opened = opening.read(found.path, "r+")
         assert opened is not None
         return opened
     new, extending, _ = place.siblings(found.path)
@@ -250,7 +250,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
         if found.whole is not None:
             whole.write(built, found.whole)
         extension.place(new, found.path)
-        opened = store.read(found.path, "r+")
+        opened = opening.read(found.path, "r+")
         assert opened is not None
         return opened
     old = found.existing
@@ -277,7 +277,7 @@ def _target(found: Survey, title: str, question: str) -> Store:
         extension.copy_points(old, built, kept, kept)
     extension.clear(extending)
     os.rename(new, extending)
-    opened = store.read(extending, "r+")
+    opened = opening.read(extending, "r+")
     assert opened is not None
     return opened
 

@@ -16,8 +16,9 @@ import numpy as np
 
 from sim import chunks
 from sim.design import ConfigError
+from sim.opening import read
 from sim.place import lock, siblings
-from sim.store import Store, read
+from sim.store import Store
 
 
 def copy_points(source: Store, target: Store, indices: Sequence[int], to: Sequence[int]) -> None:

@@ -22,8 +22,11 @@ from sim.tallies import Sums, added
 from sim.tally_columns import restored
 from sim.whole import Whole
 
-#: Memory that one array's rows may take at a time, in each thread.
-MOST_BYTES = 128 * 2**20
+#: Memory that rows may take at a time, in all threads together. A chunk of a shard that is dealt over more points than have
+#: room is decoded again for the next.
+MOST_BYTES = 2**30
+#: Beyond so many threads each would have too little of that.
+MOST_THREADS = 4
 
 
 @dataclass(frozen=True, eq=False)
@@ -88,7 +91,7 @@ def flaws(part: Part) -> tuple[list[integrity.Damage], list[str]]:
 def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     """Fill an empty store with all that shards hold, and mark it.
 
-    Memory stays bounded: an array, and as many points as `MOST_BYTES` take, at a time.
+    Memory stays bounded: an array, and as many points as `MOST_BYTES` take, in each of a few threads.
 
     Raises
     ------
@@ -100,12 +103,13 @@ def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     # What threads share is opened before they begin.
     for store in (target, *(part.store for part in parts)):
         _ = store.arrays
-    with ThreadPoolExecutor(cores()) as pool:
-        _finish(pool.map(lambda name: _copy(target, parts, name, alone), names))
+    threads = min(cores(), MOST_THREADS)
+    with ThreadPoolExecutor(threads) as pool:
+        _finish(pool.map(lambda name: _copy(target, parts, name, alone, MOST_BYTES // threads), names))
         if not alone.all():
             add = _adder(target, parts, config)
-            chunks = np.unique(np.flatnonzero(~alone) // target.chunk).tolist()
-            numbers = [np.arange(c * target.chunk, min((c + 1) * target.chunk, len(alone))) for c in chunks]
+            which = np.unique(np.flatnonzero(~alone) // target.chunk).tolist()
+            numbers = [np.arange(c * target.chunk, min((c + 1) * target.chunk, len(alone))) for c in which]
             with parts[0].stored.as_saved():
                 _finish(pool.map(lambda each: add(each[~alone[each]]), numbers))
     target.mark(range(len(alone)))
@@ -122,16 +126,17 @@ def _row(store: Store, name: str) -> int:
     return int(np.prod(array.shape[1:], initial=1) * array.dtype.itemsize)
 
 
-def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray) -> None:
-    """Copy an array, of points that one shard alone has."""
+def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray, most: int) -> None:
+    """Copy an array, of points that one shard alone has, so many bytes at a time."""
     array, points = target.arrays[name], len(alone)
-    size = max(1, MOST_BYTES // _row(target, name) // target.chunk) * target.chunk
+    size = max(1, most // _row(target, name) // target.chunk) * target.chunk
+    nothing = target.nothing[name] if array.dtype == np.uint64 else None
     for start in range(0, points, size):
         stop = min(start + size, points)
         here = np.zeros((stop - start, *array.shape[1:]), array.dtype)
         for part in parts:
             local = np.flatnonzero((part.index >= start) & (part.index < stop) & alone[part.index])
-            _rows(part, name, local, here, part.index[local] - start)
+            _rows(part, name, local, here, part.index[local] - start, nothing)
         for first in range(start, stop, target.chunk):
             last = min(first + target.chunk, stop)
             if alone[first:last].any():
@@ -139,8 +144,15 @@ def _copy(target: Store, parts: Sequence[Part], name: str, alone: np.ndarray) ->
                 target.put(name, range(first, last), data if data.dtype != np.uint64 or data.any() else None)
 
 
-def _rows(part: Part, name: str, local: np.ndarray, into: np.ndarray, at: np.ndarray) -> None:
+def _rows(
+    part: Part, name: str, local: np.ndarray, into: np.ndarray, at: np.ndarray, nothing: bytes | None = None
+) -> None:  # fmt: skip
     """Read finished points of an array, each chunk of it once, past the library: it takes a millisecond, and zeros for gone.
+
+    Parameters
+    ----------
+    local, into, at : these points of the shard, to these places of `into`, where zeros are.
+    nothing : a chunk of nothing but zeros as it stands on disk, which need not be decoded.
 
     Raises
     ------
@@ -151,7 +163,9 @@ def _rows(part: Part, name: str, local: np.ndarray, into: np.ndarray, at: np.nda
     for chunk in np.unique(local // size).tolist():
         which = local // size == chunk
         try:
-            found = chunks.read(store.path / name, array, chunk)
+            content = (store.path / name / chunks.file_of(array, chunk)).read_bytes()
+            if content != nothing:
+                into[_span(at[which])] = chunks.decoded(array, content)[_span(local[which] - chunk * size)]
         except chunks.UNREADABLE as error:
             gone = isinstance(error, FileNotFoundError)
             # What lengths do not tell, a run knows of from a check.
@@ -160,7 +174,13 @@ def _rows(part: Part, name: str, local: np.ndarray, into: np.ndarray, at: np.nda
             raise Damaged(
                 f"{part} is damaged: {name} chunk {chunk} {how}; {look}its own sim.run command mends it.", name
             ) from None
-        into[at[which]] = found[local[which] - chunk * size]
+
+
+def _span(numbers: np.ndarray) -> slice | np.ndarray:
+    """Numbers as a slice where they ascend in even steps: rows that a slice takes are copied once instead of twice."""
+    step = int(numbers[1] - numbers[0]) if len(numbers) > 1 else 1
+    even = step > 0 and (np.diff(numbers) == step).all()
+    return slice(int(numbers[0]), int(numbers[-1]) + 1, step) if even else numbers
 
 
 def _adder(target: Store, parts: Sequence[Part], config: Config) -> Callable[[np.ndarray], None]:

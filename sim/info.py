@@ -29,9 +29,9 @@ def describe(path: Path, with_config: bool = False) -> str:
     ------
     ConfigError : the path holds no store of this program.
     """
+    from sim.opening import read
     from sim.place import siblings
     from sim.progress import duration
-    from sim.store import read
     from sim.survey import gigabytes
     from sim.whole import told
 
@@ -113,7 +113,7 @@ def _flat(tree: dict[str, Any], prefix: str = "") -> list[str]:
 def _check(path: Path) -> int:
     """Check every bit of a store; 0 where it is sound, 1 where it is damaged."""
     from sim import integrity
-    from sim.store import read
+    from sim.opening import read
 
     if not path.is_dir() or (found := read(path)) is None:
         raise ConfigError(f"{str(path)!r} is no store of this program.")

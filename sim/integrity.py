@@ -18,8 +18,9 @@ import numpy as np
 
 from sim import chunks, whole
 from sim.design import ConfigError
+from sim.opening import read
 from sim.shards import GROUP
-from sim.store import DONE, DONE_AGAIN, Damaged, Store, read
+from sim.store import DONE, DONE_AGAIN, Damaged, Store
 
 #: What the last check of every bit found, for the run that mends it; in the folder of an array, where no reader looks.
 FOUND = f"{DONE}/.damaged"

@@ -16,7 +16,7 @@ from typing import Any
 
 import numpy as np
 
-from sim import creation, extension, gather, place, provenance, run, store, survey
+from sim import creation, extension, gather, opening, place, provenance, run, store, survey
 from sim.design import ConfigError, canonical
 from sim.gather import Part
 from sim.outlook import shown
@@ -57,7 +57,7 @@ def merge(parts: Sequence[Part], path: Path) -> store.Store:
             # What was read of a shard that changed may look like damage.
             check_unchanged(parts)
         raise
-    found = store.read(path)
+    found = opening.read(path)
     assert found is not None
     return found
 

@@ -9,8 +9,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from sim.design import ConfigError
+from sim.opening import read
 from sim.provenance import PROGRAM
-from sim.store import Store, read
+from sim.store import Store
 
 LONGEST_NAME = 200
 LONGEST_PATH = 3800

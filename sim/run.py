@@ -260,7 +260,8 @@ def report(path: Path, question: str) -> None:
     """Figure and table of a complete store, beside it, and the answer in words."""
     from analysis import report
     from sim import integrity
-    from sim.store import Damaged, read
+    from sim.opening import read
+    from sim.store import Damaged
 
     said, found = report.publish(path, question), read(path)
     if said.startswith(report.NONE) and found is not None and (damages := integrity.bits(found)):

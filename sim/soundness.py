@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import warnings
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -111,14 +111,14 @@ def check_arrays(path: Path, arrays: Mapping[str, Any]) -> None:
                 raise damaged(path, f"{name} has chunks of {size} of {length} entries of {dim}")
 
 
-def check_published(path: Path, attrs: Mapping[str, Any], names: Collection[str]) -> None:
+def check_published(path: Path, attrs: Mapping[str, Any], arrays: Mapping[str, tuple[bytes, bytes]]) -> None:
     """Refuse a store whose metadata are not the same in their two places, of each array and in ``.zmetadata``.
 
     Where that file cannot be read, it is left to those who go by it, and to the next run, which writes it again.
 
     Parameters
     ----------
-    attrs : of the store.  names : its arrays.
+    attrs : of the store.  arrays : ``.zarray`` and ``.zattrs`` of each, as they stand on disk.
 
     Raises
     ------
@@ -130,11 +130,11 @@ def check_published(path: Path, attrs: Mapping[str, Any], names: Collection[str]
     except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return
     there = {name.removesuffix("/.zarray") for name in published if name.endswith("/.zarray")}
-    if gone := sorted(name for name in there - set(names) if name.count("/") == name.startswith("tally/")):
+    if gone := sorted(name for name in there - set(arrays) if name.count("/") == name.startswith("tally/")):
         raise damaged(path, f"a part is missing ({', '.join(gone)})")
-    for name in names:
-        for file in (f"{name}/.zarray", f"{name}/.zattrs"):
-            if json.loads((path / file).read_bytes()) != published.get(file):
+    for name, words in arrays.items():
+        for file, said in zip((f"{name}/.zarray", f"{name}/.zattrs"), words, strict=True):
+            if json.loads(said) != published.get(file):
                 raise damaged(path, f"{file} is not what .zmetadata says")
     for file in (".zgroup", "tally/.zgroup"):
         if json.loads((path / file).read_bytes()) != {"zarr_format": 2}:

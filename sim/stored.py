@@ -15,10 +15,11 @@ from pydantic import ValidationError
 from sim import theory
 from sim.design import ConfigError, Point, point_of
 from sim.helptext import explain, nearest, show
+from sim.opening import read
 from sim.provenance import PROGRAM, program_version
 from sim.schema import POINT_GROUPS, Config
 from sim.soundness import reading
-from sim.store import Store, read
+from sim.store import Store
 from sim.theory import TheoryError
 from sim.variables import STREAM_VERSION
 

@@ -20,11 +20,12 @@ from sim.collect import named
 from sim.design import ConfigError, Point, canonical, points
 from sim.factors import number_of
 from sim.labels import proposition_labels
+from sim.opening import read
 from sim.recording import period_grid
 from sim.sampling import GROWING, SAMPLED, WHY_FIXED, runs_of
 from sim.schema import Config, Design
 from sim.soundness import reading
-from sim.store import Store, read
+from sim.store import Store
 from sim.theory_tables import ordered
 from sim.variables import STREAM_VERSION
 from sim.whole import Portion, Whole

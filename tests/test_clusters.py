@@ -22,7 +22,7 @@ import pytest
 from conftest import base_config
 from life import assert_same, fill
 
-from sim import clusters, executor, jobs, place, plan, sameness, solving, store, theory
+from sim import clusters, executor, jobs, opening, place, plan, sameness, solving, theory
 from sim.config import compose
 from sim.design import ConfigError, points
 from sim.labels import proposition_labels
@@ -420,12 +420,12 @@ def test_lost__what_is_finished_is_kept(tmp_path, serial_store, before, blocks):
         fill(sweep(population__alliances=before), path)
     with losing(blocks, clusters.lost()), pytest.raises(ConnectionError, match="scheduler was lost"):
         fill(sweep(), path)
-    written = store.read(place.siblings(path)[1] if before else path)
+    written = opening.read(place.siblings(path)[1] if before else path)
     number = int(written.done.sum())
     assert 0 < number < 10
     assert f"finished {number} points; asked for [3000]" in json.loads(written.attrs["history"])[-1]
     if before:
-        assert int(store.read(path).done.sum()) == 10
+        assert int(opening.read(path).done.sum()) == 10
     assert fill(sweep(), path).finished == 10 - number
     assert_same(serial_store, path)
 
@@ -434,7 +434,7 @@ def test_lost__before_anything_came_back(tmp_path, serial_store):
     path = tmp_path / "a.zarr"
     with losing(0, clusters.lost()), pytest.raises(ConnectionError, match="scheduler was lost"):
         fill(sweep(), path)
-    assert not store.read(path).done.any()
+    assert not opening.read(path).done.any()
     fill(sweep(), path)
     assert_same(serial_store, path)
 

@@ -15,7 +15,7 @@ from conftest import base_config
 from life import assert_same, labelled, tally
 from life import fill as run
 
-from sim import executor, experiment, extension, info, place, replay, store, survey, theory
+from sim import executor, experiment, extension, info, opening, place, replay, store, survey, theory
 from sim.api import cube, open_results
 from sim.design import ConfigError
 from sim.schema import Config
@@ -117,8 +117,8 @@ def test_complete__not_after_an_extension_that_did_not_end(serial_store, monkeyp
         monkeypatch.setattr(executor, "run_block", fails_once(executor.run_block))
         assert run(larger, serial_store).failures
         monkeypatch.undo()
-    assert len(set(store.read(serial_store).alliances.tolist())) == 2
-    assert store.read(serial_store).done.all()
+    assert len(set(opening.read(serial_store).alliances.tolist())) == 2
+    assert opening.read(serial_store).done.all()
     assert survey.complete(larger, serial_store) is None
     assert run(larger, serial_store).finished
     assert survey.complete(larger, serial_store) == 6
@@ -167,7 +167,7 @@ def test_run__interrupted_and_resumed_is_as_if_never_interrupted(tmp_path, seria
     first = run(config, path, stop_after=blocks)
     assert first.interrupted
     assert first.finished < 6
-    done = store.read(path).done
+    done = opening.read(path).done
     assert done.sum() == first.finished
     second = run(config, path)
     assert second.finished == 6 - first.finished
@@ -286,7 +286,7 @@ def test_write__a_death_before_the_mark_leaves_the_point_unfinished(tmp_path, se
             run(sweep(), path)
     finally:
         store.Store.mark = real
-    assert store.read(path).done.sum() == 0
+    assert opening.read(path).done.sum() == 0
     assert (labelled(path).done == 0).all()
     run(sweep(), path)
     xr.testing.assert_identical(labelled(serial_store), labelled(path))
@@ -314,7 +314,7 @@ def test_run__a_failing_block_is_reported_and_the_rest_goes_on(tmp_path, serial_
     assert result.failures
     assert all("trust=0.5, partners=3" in text and "on purpose" in text for text in result.failures)
     assert not experiment.complete(survey.survey(config, path), result)
-    assert store.read(path).done.sum() == 5
+    assert opening.read(path).done.sum() == 5
     run(config, path)
     xr.testing.assert_identical(labelled(serial_store), labelled(path))
 

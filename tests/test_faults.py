@@ -19,7 +19,22 @@ from conftest import base_config
 from life import assert_same, labelled
 from life import fill as perform
 
-from sim import blocks, chunks, creation, executor, extension, info, integrity, place, replay, run, solving, store, survey
+from sim import (
+    blocks,
+    chunks,
+    creation,
+    executor,
+    extension,
+    info,
+    integrity,
+    opening,
+    place,
+    replay,
+    run,
+    solving,
+    store,
+    survey,
+)
 from sim.api import open_results
 from sim.design import ConfigError
 from sim.schema import Config
@@ -85,7 +100,7 @@ DAMAGES = {
 @pytest.mark.parametrize("array", ["survival", "alliances", "regime_share_se", "tally/by_period", "tally/by_run_high"])
 @pytest.mark.parametrize("kind", DAMAGES)
 def test_damage__seen_at_the_start_and_only_its_points_computed_again(made, copy, capsys, array, kind):
-    file = copy / array / chunks.file_of(store.read(copy).arrays[array], 1)
+    file = copy / array / chunks.file_of(opening.read(copy).arrays[array], 1)
     DAMAGES[kind](file)
     before = contents(copy)
     found = survey.survey(sweep(), copy)
@@ -107,8 +122,8 @@ def test_damage__seen_at_the_start_and_only_its_points_computed_again(made, copy
 def test_damage__any_flipped_bit_is_found_by_whoever_reads(made, tmp_path):
     """The checksum misses a random change with 2^-32; a single flipped bit never."""
     chance = random.Random(1)
-    names = [n for n, a in store.read(made).arrays.items() if a.size]
-    original = store.read(made)
+    names = [n for n, a in opening.read(made).arrays.items() if a.size]
+    original = opening.read(made)
     harmless = 0
     for _ in range(300):
         name = chance.choice(names)
@@ -154,7 +169,7 @@ def test_check__says_what_is_damaged_and_the_next_run_mends_it(made, copy, capsy
 
 
 def test_check__an_old_note_harms_nothing(made, copy):
-    integrity.note(store.read(copy), [integrity.Damage("survival", 1, "was so once")])
+    integrity.note(opening.read(copy), [integrity.Damage("survival", 1, "was so once")])
     assert not survey.survey(sweep(), copy).tasks
     (copy / integrity.FOUND).write_text("{")
     assert not survey.survey(sweep(), copy).tasks
@@ -186,7 +201,7 @@ def test_run__a_flipped_bit_met_on_the_way_is_mended(copy, tmp_path, capsys):
 def test_run__a_chunk_partly_finished_and_flipped_is_mended(made, tmp_path, capsys):
     path = tmp_path / "part.zarr"
     perform(sweep(compute__block_seconds=0.01), path, stop_after=2)
-    done = store.read(path).done
+    done = opening.read(path).done
     assert 0 < done[:TOGETHER].sum() < TOGETHER
     flip(path / "survival" / "0.0", 8 * 60)
     assert run.run(sweep(), path, "test", "") == run.COMPLETE
@@ -197,9 +212,9 @@ def test_run__a_chunk_partly_finished_and_flipped_is_mended(made, tmp_path, caps
 def test_done__a_second_mark_stands_in_for_one_that_cannot_be_read(made, copy):
     for kind in ("missing", "cut", "zeros"):
         DAMAGES[kind](copy / "done" / "0")
-        assert store.read(copy).done.all()
+        assert opening.read(copy).done.all()
         assert not survey.survey(sweep(), copy).tasks
-        store.read(copy, "r+").mark([0])
+        opening.read(copy, "r+").mark([0])
         assert_same(made, copy)
     (copy / "tally" / "done" / "0").write_bytes(b"xx")
     assert not survey.survey(sweep(), copy).tasks
@@ -302,7 +317,7 @@ def test_sync__marks_that_wait_for_the_disk_are_written_together(copy, monkeypat
 
     calls = []
     monkeypatch.setattr(chunks, "sync", lambda path: (calls.append(1), time.sleep(0.2)))
-    opened = store.read(copy, "r+")
+    opened = opening.read(copy, "r+")
     opened.withdraw(range(8))
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda k: opened.mark([k]), range(8)))
@@ -345,7 +360,7 @@ def test_block__that_raises_takes_no_neighbour_with_it(tmp_path, monkeypatch, ca
             text = result.failures[0]
             assert text.startswith("point 5 (trust=0.4, partners=3), seed 1, alliances ")
             assert text.endswith("ZeroDivisionError: on purpose")
-            assert store.read(path).done.tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
+            assert opening.read(path).done.tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
         assert [task.index for task in survey.survey(config, path).tasks] == [5]
     perform(config, path)
     perform(config, other)
@@ -366,7 +381,7 @@ def test_block__exact_points_fail_one_by_one(tmp_path, monkeypatch):
         patch.setattr(executor, "solve", fails)
         result = perform(config, path)
     assert result.failures == ["point 5 (trust=0.4, partners=3), solved exactly: ZeroDivisionError: on purpose"]
-    assert store.read(path).done.tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
+    assert opening.read(path).done.tolist() == [1, 1, 1, 1, 1, 0, 1, 1]
     perform(config, path)
     perform(config, other)
     # What is solved together with others may differ from what is solved alone in the last digit.
@@ -393,7 +408,7 @@ def test_place__a_folder_that_vanishes_is_one_message(tmp_path, monkeypatch, cap
 
 
 def test_note__does_not_bring_back_a_store_that_is_gone(copy):
-    opened = store.read(copy, "r+")
+    opened = opening.read(copy, "r+")
     shutil.rmtree(copy)
     with pytest.raises(FileNotFoundError):
         opened.note()
@@ -401,7 +416,7 @@ def test_note__does_not_bring_back_a_store_that_is_gone(copy):
 
 
 def test_disk__a_store_gone_on_with_needs_room_for_the_rest_alone(copy, monkeypatch):
-    store.read(copy, "r+").withdraw([7])
+    opening.read(copy, "r+").withdraw([7])
     size = survey.survey(sweep(), copy).size
     free = shutil.disk_usage(copy)._replace(free=size // 2)
     monkeypatch.setattr(shutil, "disk_usage", lambda where: free)
@@ -431,10 +446,10 @@ def test_format_2__is_read_checked_gone_on_with_and_extended(made, tmp_path, cap
     assert info.main([str(path), "--check"]) == 0
     assert replay.main([str(path), "point=3", "alliance=5"]) == 0
     assert perform(sweep(), path) is None
-    store.read(path, "r+").withdraw([1, 2, 5])
+    opening.read(path, "r+").withdraw([1, 2, 5])
     perform(sweep(), path)
     xr.testing.assert_identical(labelled(path), labelled(made))
-    assert store.read(path).attrs["store_version"] == 2
+    assert opening.read(path).attrs["store_version"] == 2
     (path / "survival" / "1.0").write_bytes((path / "survival" / "1.0").read_bytes()[:-3])
     assert [task.index for task in survey.survey(sweep(), path).tasks] == [4, 5, 6, 7]
     perform(sweep(), path)
@@ -443,7 +458,7 @@ def test_format_2__is_read_checked_gone_on_with_and_extended(made, tmp_path, cap
     perform(bigger, path)
     perform(bigger, once)
     xr.testing.assert_identical(open_results(path).load().drop_attrs(), open_results(once).load().drop_attrs())
-    assert store.read(path).attrs["store_version"] == 3
+    assert opening.read(path).attrs["store_version"] == 3
 
 
 @pytest.mark.parametrize("version", [1, 4])
@@ -516,7 +531,7 @@ def ended(child: int, within: float) -> int | None:
 def points(path: Path) -> dict[tuple[float, ...], xr.Dataset]:
     """Finished points by their levels."""
     ds = xr.open_zarr(path).load().drop_attrs()
-    labels = json.loads(store.read(path).attrs["factors"])
+    labels = json.loads(opening.read(path).attrs["factors"])
     here = np.flatnonzero(ds.done.values)
     return {tuple(float(ds[n][k]) for n in labels): ds.isel(point=k) for k in here}
 
@@ -609,7 +624,7 @@ def test_recover__a_chunk_gone_while_an_extension_lies_interrupted_is_not_taken_
         (copy / name).unlink()
     assert run.run(sweep(), copy, "test", "") == run.COMPLETE
     assert "are to be computed again" in capsys.readouterr().err
-    assert not integrity.bits(store.read(copy))
+    assert not integrity.bits(opening.read(copy))
     assert run.run(larger, copy, "test", "") == run.COMPLETE
     whole = copy.with_name("whole.zarr")
     perform(larger, whole)
@@ -713,7 +728,7 @@ def test_kill__a_point_that_always_kills_its_worker_is_reported_and_the_rest_goe
         "failed: point 2 (trust=0.4), seed 1, alliances 0 to 4999: RuntimeError: the workers that were given it died" in err
     )
     assert err.count("failed: point") == 1
-    assert store.read(tmp_path / "s.zarr").done.tolist() == [1, 1, 0, 1, 1, 1]
+    assert opening.read(tmp_path / "s.zarr").done.tolist() == [1, 1, 0, 1, 1, 1]
     status, out, err = command(tmp_path, *words)
     assert status == 0, err
     assert "1 of 1 points" in out
@@ -836,7 +851,7 @@ def test_power__cut_at_random_moments(tmp_path, kind):
                     extension.recover(found)
                 assert found.exists() or not base.exists()
                 if found.exists():
-                    assert not integrity.bits(store.read(found))
+                    assert not integrity.bits(opening.read(found))
                     assert_none_altered(found, *references)
                     assert not base.exists() or set(references[-1]) <= set(points(found))
                     seen += len(points(found))

@@ -53,6 +53,7 @@ LAYERS = [
         "soundness",
         "store",
         "creation",
+        "opening",
         "whole",
         "integrity",
     ],

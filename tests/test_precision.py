@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from life import assert_same, fill, labelled
 
-from sim import exact, plan, precision, run, store, supply
+from sim import exact, opening, plan, precision, run, supply
 from sim.api import open_results, simulate
 from sim.arguments import arguments_of
 from sim.blocks import run_segment
@@ -111,7 +111,7 @@ def test_target__interrupted_and_resumed_is_as_if_never_interrupted(tmp_path, bl
 def test_target__a_point_ends_at_the_first_look_that_holds(tmp_path, overrides):
     config = target(**overrides)
     fill(config, tmp_path / "a.zarr")
-    ends = store.read(tmp_path / "a.zarr").alliances.tolist()
+    ends = opening.read(tmp_path / "a.zarr").alliances.tolist()
     assert ends == [first_that_holds(config, k) for k in range(6)]
     if config.precision.max_alliances > 2000:
         assert len(set(ends)) > 1
@@ -266,7 +266,7 @@ def test_command__says_beforehand_and_at_the_end_what_stays_short(tmp_path, monk
     status, _, err = command(monkeypatch, capsys, *words, "precision.max_alliances=1000000")
     assert status == 0
     assert "warning" not in err
-    assert (store.read(tmp_path / "results/single.zarr").alliances > 1500).all()
+    assert (opening.read(tmp_path / "results/single.zarr").alliances > 1500).all()
 
 
 @pytest.mark.parametrize(

@@ -18,7 +18,7 @@ import xarray as xr
 import zarr
 
 import sim
-from sim import experiment, plan, replay, retrace, store, stored, survey, traces
+from sim import experiment, opening, plan, replay, retrace, stored, survey, traces
 from sim.config import from_mapping
 from sim.design import ConfigError, points
 from sim.narrative import story
@@ -587,7 +587,7 @@ def test_replay__stores_of_other_versions_and_unfinished_points(stores, tmp_path
             assert part in text, text
     path = tmp_path / "unfinished.zarr"
     shutil.copytree(stores("base"), path)
-    store.read(path, "r+").withdraw([0])
+    opening.read(path, "r+").withdraw([0])
     assert "point = 0: not finished yet" in refused(capsys, path)
 
 

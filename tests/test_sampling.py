@@ -17,7 +17,7 @@ import xarray as xr
 from conftest import base_config
 from hypothesis import given, settings
 
-from sim import experiment, store, survey
+from sim import experiment, opening, survey
 from sim.api import open_results
 from sim.config import from_mapping, resolved, validate
 from sim.design import ConfigError, design_rows, points
@@ -322,7 +322,7 @@ def test_store__grows_as_if_made_at_once(tmp_path, kind):
     xr.testing.assert_identical(values(grown), values(at_once))
     xr.testing.assert_identical(values(grown).isel(point=slice(first.finished)), before)
     # The design is made again from what the store says.
-    opened = store.read(grown)
+    opened = opening.read(grown)
     found, runs = design_rows(Config.model_validate(json.loads(opened.attrs["config"])))
     assert len(runs) == runs_of(small(kind, 8).design, 8)
     assert [opened.index[p.identity] for p in found] == list(range(whole.finished))
@@ -343,7 +343,7 @@ def test_store__of_a_sample_that_cannot_grow(tmp_path, kind):
         ):
             assert part in str(refusal.value)
     # More alliances of the same points are another matter.
-    assert run(small(kind, overrides={**SMALL, "population__alliances": 200}), path).finished == store.read(path).done.size
+    assert run(small(kind, overrides={**SMALL, "population__alliances": 200}), path).finished == opening.read(path).done.size
 
 
 OTHERS = {

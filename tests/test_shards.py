@@ -13,7 +13,7 @@ import xarray as xr
 from conftest import base_config
 from life import assert_same, fill, labelled
 
-from sim import chunks, gather, info, merge, place, plan, replay, run, shards, store, stored, survey, whole
+from sim import chunks, gather, info, merge, opening, place, plan, replay, run, shards, store, stored, survey, whole
 from sim.api import open_results, simulate
 from sim.config import compose
 from sim.design import ConfigError, points
@@ -184,7 +184,7 @@ def test_merge__the_same_bits_as_one_run(tmp_path, small_blocks, design, n):
         assert (labelled(path).done == 1).all()
     out = joined(paths[::-1], tmp_path / "out.zarr")
     assert_same(tmp_path / "once.zarr", out)
-    assert store.read(out).chunk == store.read(tmp_path / "once.zarr").chunk
+    assert opening.read(out).chunk == opening.read(tmp_path / "once.zarr").chunk
     mine, theirs = (xr.open_zarr(p).attrs for p in (out, tmp_path / "once.zarr"))
     assert {k: mine[k] for k in ("identity", "levels", "theories", "factors", "title", "question", "config")} == {
         k: theirs[k] for k in ("identity", "levels", "theories", "factors", "title", "question", "config")
@@ -203,7 +203,7 @@ def test_merge__points_cut_and_points_kept_whole_share_a_chunk(tmp_path, small_b
     config = sweep(alliances=1000)
     fill(config, tmp_path / "once.zarr")
     paths = deal(config, tmp_path, 2)
-    held = [store.read(path).alliances.tolist() for path in paths]
+    held = [opening.read(path).alliances.tolist() for path in paths]
     assert {576, 424, 1000} == {*held[0], *held[1]}
     assert_same(tmp_path / "once.zarr", joined(paths, tmp_path / "out.zarr"))
 
@@ -406,7 +406,7 @@ def test_shard__says_that_it_is_a_part(tmp_path, small_blocks):
     ds = open_results(paths[1])
     assert ds.attrs["shard"] == "2/7"
     assert ds.attrs["part"].startswith("a part, shard 2 of 7")
-    has, asked = whole.read(store.read(paths[1])).held(2, 7)
+    has, asked = whole.read(opening.read(paths[1])).held(2, 7)
     assert ds.sizes["point"] == len(has)
     np.testing.assert_array_equal(ds.alliances.values, asked)
     text = info.describe(paths[1])
@@ -475,7 +475,7 @@ def in_one_line(capsys, *words: str) -> str:
 @pytest.mark.parametrize("kind", ["missing", "cut"])
 def test_merge__a_chunk_gone_or_cut_is_refused_and_mended_by_the_run_of_the_shard(copied, capsys, name, kind):
     folder, paths, words = copied
-    file = paths[1] / name / chunks.file_of(store.read(paths[1]).arrays[name], 0)
+    file = paths[1] / name / chunks.file_of(opening.read(paths[1]).arrays[name], 0)
     if kind == "missing":
         file.unlink()
     else:
@@ -495,7 +495,7 @@ def test_merge__a_chunk_gone_or_cut_is_refused_and_mended_by_the_run_of_the_shar
 @pytest.mark.parametrize("name", ["survival", "alliances", "tally/by_period"])
 def test_merge__a_flipped_bit_is_refused_and_mended_after_a_check(copied, capsys, name):
     folder, paths, words = copied
-    flip(paths[0] / name / chunks.file_of(store.read(paths[0]).arrays[name], 0))
+    flip(paths[0] / name / chunks.file_of(opening.read(paths[0]).arrays[name], 0))
     assert merge.main(words) == run.BAD_INPUT
     in_one_line(capsys, "shard 1/2", "is damaged", f"{name} chunk 0", f"python -m sim.info {paths[0]} --check")
     assert info.main([str(paths[0]), "--check"]) == 1
@@ -573,7 +573,7 @@ def test_whole__an_attribute_that_is_no_shard_is_one_message(copied, capsys):
 
 
 def test_whole__other_blocks_are_another_whole(copied):
-    about = whole.read(store.read(copied[1][0]))
+    about = whole.read(opening.read(copied[1][0]))
     assert about.same(about)
     assert not about.same(whole.Whole(about.factors, about.alliances, about.block * 2, about.chunk, about.goal))
 

@@ -10,7 +10,7 @@ from life import assert_same, fill, tally
 
 import sim
 from analysis.contrasts import contrasts
-from sim import exact, info, plan, run, solving, store, survey
+from sim import exact, info, opening, plan, run, solving, survey
 from sim.api import open_results
 from sim.config import from_mapping
 from sim.design import ConfigError, points
@@ -211,7 +211,7 @@ def test_long_runs__of_a_design_are_labelled_and_refuse_what_has_no_chain():
 
 def test_store__a_solved_point_is_not_taken_for_an_unfinished_one(tmp_path):
     fill(config("exact", course=False), tmp_path / "a.zarr")
-    assert store.read(tmp_path / "a.zarr").done.tolist() == [1, 1, 1]
+    assert opening.read(tmp_path / "a.zarr").done.tolist() == [1, 1, 1]
     assert fill(config("exact", course=False, population__alliances=10**6), tmp_path / "a.zarr") is None
 
 
