@@ -46,13 +46,16 @@ class Crew:
     Attributes
     ----------
     client : of `distributed`.  compute : the keys that the cluster was made from.
-    refused : what the queueing system said where it refused a job.  keep : sees to it that lost jobs are replaced.
+    refused : what the queueing system said where it refused a job.
+    keep : sees to it that so many workers are there, if so many were asked for: lost ones are replaced, idle jobs end.
+    most : workers that there is work for, as far as known.
     """
 
     client: Any
     compute: Compute
     refused: list[str] = field(default_factory=list)
-    keep: Callable[[], None] = lambda: None
+    keep: Callable[[int], None] = lambda most: None
+    most: int = sys.maxsize
     _size: int = 0
     _arrived: bool = False
     _kept: float = field(default_factory=time.monotonic)
@@ -76,7 +79,7 @@ class Crew:
         except OSError:
             raise lost() from None
         if now - self._kept > KEEP:
-            self.keep()
+            self.keep(self.most)
             self._kept = now
         if self._size:
             self._seen, self._arrived = now, True
@@ -85,6 +88,10 @@ class Crew:
         elif now - self._seen > self.compute.patience:
             raise ConnectionError(f"no worker for {self.compute.patience:g} s (compute.patience): {_advice(self.compute)}")
         return self._size
+
+    def needs(self, blocks: int | None) -> None:
+        """Say how many blocks are left to be finished, all of them given out; None: more may come."""
+        self.most = sys.maxsize if blocks is None else max(1, blocks)
 
 
 def lost() -> ConnectionError:
@@ -177,7 +184,7 @@ def _processes(config: Config, stop: threading.Event) -> Iterator[Crew]:
         client.register_plugin(_ignore_interrupts(), name="interrupts")
         _tell_dashboard(config.compute, cluster)
         # One that dies before it has quite started is not started again by itself.
-        yield Crew(client, config.compute, keep=lambda: cluster.scale(workers_of(config)))
+        yield Crew(client, config.compute, keep=lambda most: cluster.scale(workers_of(config)))
 
 
 def _local_cluster(config: Config) -> Any:
@@ -221,7 +228,7 @@ def _jobs(config: Config, stop: threading.Event) -> Iterator[Crew]:
         jobs.submitted(compute, workers_of(config), refused, _dashboard(compute)) as (cluster, keep),
         Client(cluster, set_as_default=False) as client,
     ):
-        keep()
+        keep(workers_of(config))
         _tell_dashboard(compute, cluster)
         yield Crew(client, compute, refused, keep)
 

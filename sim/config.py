@@ -4,29 +4,26 @@ from __future__ import annotations
 
 import contextlib
 import itertools
-import math
 import re
-import traceback
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import hydra
-import yaml
 from hydra._internal.utils import get_args_parser
 from hydra.core.config_loader import ConfigLoader
 from hydra.core.global_hydra import GlobalHydra
 from hydra.core.override_parser.overrides_parser import OverridesParser
-from hydra.errors import MissingConfigException, OverrideParseException
 from omegaconf import DictConfig, OmegaConf
 from pydantic import ValidationError
 
 from sim.design import ConfigError
-from sim.factors import spaced, tidy
-from sim.helptext import allowed, explain, nearest, paths, show
 from sim.helptext import conf_folder as conf_folder
+from sim.helptext import explain, show
+from sim.hydra_errors import NO_KEY, explained, groups
 from sim.parameters import THEORY_MIX
-from sim.schema import MAX_POINTS, Config
+from sim.resolvers import register_resolvers
+from sim.schema import Config
 from sim.sources import plain_sources
 
 #: An override of the design's factors; and values that give a whole factor (by the dots in its key), or all its levels.
@@ -43,21 +40,6 @@ _HYDRA_ITSELF = (
     "colorlog.ColoredFormatter",
     "ext://sys.stdout",
     "ext://sys.stderr",
-)
-_LISTS = ("linspace", "logspace", "arange")
-_NO_KEY = "there is no such key."
-#: What Hydra and OmegaConf say -> what is wrong with a key.
-_SAID = (
-    (r"Could not override '(?P<key>experiment)'\. No match", "an experiment is added with a plus, +experiment=NAME."),
-    (r"Could not (override|delete).*?'/?(?P<key>[^']*)'", _NO_KEY),
-    (r"(Could not append.*?'|Multiple values for )(?P<key>[\w./@]*\w)", "has a value already; write it without the plus."),
-    (r"(Ambiguous value for argument|Sweep parameters) '\+*(?P<key>[^=]*)", "takes one value; several need --multirun."),
-    (r"In '(?P<key>[^']*)': ConfigTypeError|Error merging override \+*(?P<word>[^=]*)", "lists and mappings do not merge."),
-    (r"resolving interpolation: (?P<it>.*?)( full_key.*|$)", "{it}"),
-    (r"Interpolation key '(?P<it>[^']*)'", f"{{it}}: {_NO_KEY}"),
-    (r"Unsupported interpolation type (?P<it>\S*)", f"there is no function {{it}}; known are {', '.join(_LISTS)}."),
-    (r"Config group override must be", "must be the name of one of the group's choices; --help lists them."),
-    (r"Recursive interpolation", "the value refers to itself."),
 )
 
 
@@ -118,7 +100,7 @@ def from_mapping(differences: Mapping[str, Any] | None = None) -> Config:
     ConfigError : an unknown key or choice, a value that is not allowed.
     """
     given = differences or {}
-    chosen = {k: v for k, v in given.items() if isinstance(v, str) and k in _groups()}
+    chosen = {k: v for k, v in given.items() if isinstance(v, str) and k in groups()}
     tree = _composed([f"{'+' * (k == 'experiment')}{k}={v}" for k, v in chosen.items()])
     shares: dict[str, Any] = {}
     for key, value in given.items():
@@ -260,7 +242,7 @@ def _check_hydra(tree: Any, key: str) -> None:
     for name, value in tree.items() if isinstance(tree, dict) else ():
         names = name in ("_target_", "()", "class") or (isinstance(value, str) and value.startswith(("ext://", "cfg://")))
         if (names and value not in _HYDRA_ITSELF) or (name == "callbacks" and value):
-            raise ConfigError(f"{key}.{name} = {show(value)}: {_NO_KEY} A config runs no programs.")
+            raise ConfigError(f"{key}.{name} = {show(value)}: {NO_KEY} A config runs no programs.")
         _check_hydra(value, f"{key}.{name}")
 
 
@@ -268,7 +250,7 @@ def _data(value: Any, key: str) -> Any:
     """Plain data: arrays and ranges as lists, paths and names as text."""
     if isinstance(value, Mapping):
         if "_target_" in value:
-            raise ConfigError(f"{f'{key}._target_'.lstrip('.')} = {show(value['_target_'])}: {_NO_KEY}")
+            raise ConfigError(f"{f'{key}._target_'.lstrip('.')} = {show(value['_target_'])}: {NO_KEY}")
         if any(isinstance(k, bool) for k in value):
             raise ConfigError(f"{key}: a name such as yes, no, on or off reads as true or false; put it in quotes.")
         return {str(k): _data(v, f"{key}.{show(k)}".lstrip(".")) for k, v in value.items()}
@@ -287,79 +269,3 @@ def _merged(base: Any, new: Any, key: str) -> Any:
     if whole or not (isinstance(base, Mapping) and isinstance(new, Mapping)):
         return new
     return {**base, **{k: _merged(base.get(k), v, f"{key}.{k}") for k, v in new.items()}}
-
-
-def register_resolvers() -> None:
-    """Make ``${linspace:a,b,n}``, ``${logspace:a,b,n}`` and ``${arange:a,b,step}`` known; they serve in any list.
-
-    linspace, logspace: n values from a to b, both included; logspace takes the end *values*, above 0, and spaces
-    geometrically. arange: a, a + step, ... up to b, left out; whole numbers where all three are. 12 significant digits.
-    """
-    for name in _LISTS:
-        OmegaConf.register_new_resolver(name, lambda *numbers, name=name: _list(name, numbers), replace=True)
-
-
-def _list(name: str, numbers: Sequence[Any]) -> list[float]:
-    call = f"${{{name}:{','.join(map(show, numbers))}}}"
-    if len(numbers) != 3 or not all(type(x) in (int, float) and abs(x) < 1e300 for x in numbers):
-        raise ConfigError(f"{call}: must be {name}:a,b,{'step' if name == 'arange' else 'n'}, three finite numbers.")
-    a, b, n = numbers
-    if name != "arange":
-        if n != int(n) or not 1 <= n <= MAX_POINTS:
-            raise ConfigError(f"{call}: n must be a whole number in [1, {MAX_POINTS}].")
-        if name == "logspace" and min(a, b) <= 0:
-            raise ConfigError(f"{call}: a and b are the end values and must be above 0.")
-        return spaced(float(a), float(b), int(n), "log" if name == "logspace" else "linear")
-    if not 0 < ((b - a) / n if n else 0) <= MAX_POINTS:
-        raise ConfigError(f"{call}: step must lead from a towards b in at most {MAX_POINTS} steps.")
-    if all(isinstance(x, int) for x in numbers):
-        return list(range(a, b, n))
-    # A count that is whole but for rounding is whole: 0.3 / 0.1 is 3, so that arange:0,0.3,0.1 ends at 0.2.
-    return [tidy(a + k * n, 1e-12 * max(abs(a), abs(b))) for k in range(math.ceil(round((b - a) / n, 9)))]
-
-
-@contextlib.contextmanager
-def explained(overrides: Sequence[str] = ()) -> Iterator[None]:
-    """Turn what Hydra, OmegaConf and YAML raise in the block into one `ConfigError`; errors of a job of Hydra's pass.
-
-    Parameters
-    ----------
-    overrides : the words in question, for the message.
-    """
-    try:
-        yield
-    except Exception as error:
-        if isinstance(error, ConfigError) or "run_job" in {f.name for f in traceback.extract_tb(error.__traceback__)}:
-            raise
-        raise ConfigError(_message(error, overrides)) from None
-
-
-def _groups() -> list[str]:
-    return sorted(folder.name for folder in conf_folder().iterdir() if folder.is_dir())
-
-
-def _message(error: Exception, overrides: Sequence[str]) -> str:
-    """What is wrong, in one line: the key, its value, what is allowed, the nearest name."""
-    text = " ".join(str(error).split())
-    if isinstance(error, OverrideParseException):
-        return f"{show(error.override)}: cannot be read as key=value; check brackets, quotes and commas."
-    if isinstance(error, yaml.MarkedYAMLError) and (mark := error.problem_mark):
-        return f"{mark.name}, line {mark.line + 1}: not valid YAML, {error.problem}."
-    if isinstance(error, MissingConfigException) and error.missing_cfg_file:
-        group, _, name = str(error.missing_cfg_file).rpartition("/")
-        options = sorted(error.options or [])
-        return f"{group or 'config'} = {name}: must be one of {', '.join(options)}.{nearest(name, options)}"
-    given = {word.lstrip("+~").partition("=")[0]: word.partition("=")[2] for word in overrides}
-    below = str(getattr(error.__cause__ or error, "full_key", None) or next((k for k in given if k in _groups()), ""))
-    if "Error merging override" in text and (field := paths().get(below)):
-        return f"{below} = {show(given.get(below))}: must be {allowed(field.annotation, field.metadata)}."
-    for pattern, said in _SAID:
-        if match := re.search(pattern, text):
-            found = match.groupdict("")
-            it, key = found.get("it", ""), found.get("key") or found.get("word") or below
-            if it.startswith("${"):
-                return f"{below} = {it}"
-            key = below if below.startswith(f"{key}.") else key
-            hint = nearest(it or key, [*paths(), *_groups()]) if said.endswith(_NO_KEY) else ""
-            return f"{key}{f' = {show(given[key])}' if given.get(key) else ''}: {said.format(it=it)}{hint}"
-    return f"{show(' '.join(key for key in overrides if not key.startswith('hydra.')))}: {text}."

@@ -92,13 +92,21 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
         finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
         ends = float("inf")
         while True:
-            most = 0 if stop.is_set() else AHEAD * max(1, crew.size())
-            while len(running) < most and (block := next(blocks, None)) is not None:
+            most, ended = 0 if stop.is_set() else AHEAD * max(1, crew.size()), False
+            while len(running) < most:
+                try:
+                    block = next(blocks)
+                except StopIteration:
+                    ended = True
+                    break
+                if block is None:
+                    break
                 future = crew.client.submit(
                     _answer, pickle.dumps(block, 5), sameness.versions(), pure=False, retries=RETRIES
                 )
                 running[future.key] = future, block
                 future.add_done_callback(finished.put)
+            crew.needs(len(running) if ended else None)
             if stop.is_set():
                 ends = min(ends, time.monotonic() + GRACE)
             if not running or time.monotonic() > ends:

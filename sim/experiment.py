@@ -177,7 +177,7 @@ class _Work:
         return self
 
     def __next__(self) -> Block | Batch | None:
-        return self.again.popleft() if self.again else next(self.blocks, None)
+        return self.again.popleft() if self.again else next(self.blocks)
 
 
 def _parts(block: Block | Batch) -> list[Block | Batch]:

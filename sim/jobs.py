@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import importlib.util
 import logging
@@ -61,8 +62,8 @@ def advice(compute: Compute) -> str:
 
 
 @contextlib.contextmanager
-def submitted(compute: Compute, number: int, refused: list[str], page: str) -> Iterator[tuple[Any, Callable[[], None]]]:
-    """A cluster of so many jobs, and what sees to it that those that end are replaced; in the end all are cancelled.
+def submitted(compute: Compute, number: int, refused: list[str], page: str) -> Iterator[tuple[Any, Callable[[int], None]]]:
+    """A cluster of so many jobs, and what keeps as many of them as there is work for; in the end all are cancelled.
 
     Parameters
     ----------
@@ -73,11 +74,14 @@ def submitted(compute: Compute, number: int, refused: list[str], page: str) -> I
     Path(JOB_FOLDER).mkdir(exist_ok=True)
     cluster = job_cluster(compute, refused, page)
 
-    def keep() -> None:
+    def keep(most: int) -> None:
         # Unlike `adapt`, this also tries again what the queueing system refused for the moment.
         for name in [name for name, job in list(cluster.workers.items()) if job.status == Status.failed]:
             cluster.workers.pop(name, None)
-        cluster.scale(jobs=number)
+        if len(cluster.worker_spec) <= most:
+            cluster.scale(jobs=min(number, most))
+        else:
+            asyncio.run_coroutine_threadsafe(_release(cluster, most), cluster.loop.asyncio_loop)
 
     try:
         yield cluster, keep
@@ -85,6 +89,14 @@ def submitted(compute: Compute, number: int, refused: list[str], page: str) -> I
         # It fails over jobs that never were; those that are have been cancelled by then.
         with contextlib.suppress(RuntimeError, AssertionError, OSError):
             cluster.close()
+
+
+async def _release(cluster: Any, most: int) -> None:
+    """End jobs until so many are left: first those that wait in the queue, then those of idle workers, and no others."""
+    workers = cluster.scheduler.workers.values()
+    waiting = set(cluster.worker_spec) - {worker.name for worker in workers}
+    idle = [worker.name for worker in workers if not worker.processing]
+    await cluster.scale_down([*sorted(waiting), *idle][: len(cluster.worker_spec) - most])
 
 
 def job_cluster(compute: Compute, refused: list[str], page: str) -> Any:

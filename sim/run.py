@@ -115,7 +115,9 @@ def _by_hydra(words: Sequence[str]) -> int:
     """Flags of Hydra that print: ``--cfg``, ``--info`` and the like."""
     import hydra
 
-    from sim.config import conf_folder, explained, prepared, register_resolvers
+    from sim.config import conf_folder, prepared
+    from sim.hydra_errors import explained
+    from sim.resolvers import register_resolvers
     from sim.sources import plain_sources
 
     # Hydra prints and exits by itself unless told to raise; its errors become one message.

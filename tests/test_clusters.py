@@ -240,6 +240,18 @@ def test_scheduler__that_dies_in_the_midst_ends_the_run_and_serial_goes_on(tmp_p
     assert_same(serial_store, path)
 
 
+def test_cluster__knows_how_many_blocks_are_left_once_all_are_given_out(tmp_path):
+    """More may come until then, so that no job is let go that would be needed again."""
+    said, file = [], tmp_path / "scheduler.json"
+    with scheduler(file), worker(file), mock.patch.object(clusters.Crew, "needs", lambda crew, blocks: said.append(blocks)):
+        fill(on(file), tmp_path / "a.zarr")
+    first = said.index(next(n for n in said if n is not None))
+    assert first > 0
+    assert None not in said[first:]
+    assert said[first:] == sorted(said[first:], reverse=True)
+    assert said[-1] <= 1
+
+
 def test_scheduler__without_workers_the_run_ends_and_says_what_to_do(tmp_path):
     file = tmp_path / "scheduler.json"
     with scheduler(file), pytest.raises(ConnectionError, match=r"no worker for 1 s \(compute.patience\): start workers"):

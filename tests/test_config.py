@@ -17,8 +17,9 @@ from hypothesis import example, given, settings
 from omegaconf import OmegaConf
 
 from sim import helptext
-from sim.config import arguments, compose, conf_folder, explained, from_mapping, jobs, prepared, resolved, validate
+from sim.config import arguments, compose, conf_folder, from_mapping, jobs, prepared, resolved, validate
 from sim.design import ConfigError, points
+from sim.hydra_errors import explained
 from sim.schema import Config, Parameters
 
 EXPERIMENTS = sorted(file.stem for file in (conf_folder() / "experiment").glob("*.yaml"))

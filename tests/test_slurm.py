@@ -7,12 +7,16 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
 from pathlib import Path
 
 import pytest
 from life import assert_same
 from test_command import command, finished, start
+
+from sim import clusters
+from sim.config import compose
 
 SWEEP = ["+experiment=sweep", "design.factors.trust.levels=[0.2,0.3,0.4,0.5,0.6,0.7,0.8,0.9]",
          "design.factors.orientation.levels=[0.5]", "population.alliances=100000", "output.report=false"]  # fmt: skip
@@ -172,4 +176,27 @@ def test_slurm__jobs_that_never_start_end_the_run_after_patience(tmp_path):
     )
     assert status == 1
     assert "refused a job" in err or "compute.patience" in err
+    assert none_left(tmp_path)
+
+
+def test_slurm__an_idle_job_ends_while_another_is_at_work(tmp_path, monkeypatch):
+    """A single block is left: one job goes, which must not be the one that has it, and none takes its place."""
+    monkeypatch.chdir(tmp_path)
+    config = compose(SLURM)
+    with clusters.opened(config, threading.Event()) as crew:
+        deadline = time.monotonic() + 60
+        while crew.size() < 2 and time.monotonic() < deadline:
+            time.sleep(0.1)
+        assert len(jobs(tmp_path, "-t", "R")) == 2
+        # Told of in a file whenever it is begun.
+        last = crew.client.submit(subprocess.check_output, ["sh", "-c", f"echo $$ | tee -a {tmp_path}/began; sleep 12"])
+        seen = []
+        while not last.done():
+            crew.needs(1)
+            assert crew.size() >= 1
+            seen.append(len(jobs(tmp_path, "-t", "R")))
+            time.sleep(0.5)
+        assert seen[-1] == 1
+        assert set(seen) <= {1, 2}
+        assert last.result() == (tmp_path / "began").read_bytes()
     assert none_left(tmp_path)
