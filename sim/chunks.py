@@ -6,8 +6,8 @@ writes tens of thousands of chunks. Whoever reads them needs not know: ``.zarray
 
 from __future__ import annotations
 
+import bisect
 import ctypes
-import itertools
 import math
 import os
 import struct
@@ -90,11 +90,12 @@ def empty(array: Any) -> np.ndarray:
 
 def parts(array: Any, indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
     """Points, ascending, by the chunk they are in: (number of the chunk, start and stop in `indices`); none of no size."""
-    numbers = np.asarray(indices, int) // array.chunks[0]
-    edges = [0, *(np.flatnonzero(np.diff(numbers)) + 1).tolist(), len(numbers)]
-    for start, stop in itertools.pairwise(edges):
-        if stop > start and array.size:
-            yield int(numbers[start]), start, stop
+    size, start, stop = array.chunks[0], 0, len(indices) if array.size else 0
+    while start < stop:
+        number = indices[start] // size
+        end = bisect.bisect_left(indices, (number + 1) * size, start)
+        yield number, start, end
+        start = end
 
 
 def runs(indices: Sequence[int]) -> list[tuple[int, int, int]]:
