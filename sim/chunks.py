@@ -66,7 +66,7 @@ def decoded(array: Any, content: bytes) -> np.ndarray:
     """
     if said := flaw(plain_size(array), content[: _HEADER.size], len(content)):
         raise ValueError(said)
-    # An array of its own: the pages of a large one come from the system much faster than those of the bytes of a codec.
+    # Into an array of numpy's: memory for a large one comes much faster than for the bytes that the codec would make.
     data = array.metadata.compressor.decode(content, np.empty(plain_size(array), np.uint8))
     for each in reversed(array.metadata.filters or ()):
         data = each.decode(data)
@@ -85,11 +85,16 @@ def read(folder: Path, array: Any, number: int) -> np.ndarray:
 
 def empty(array: Any) -> np.ndarray:
     """A chunk of nothing: NaN, or zeros."""
-    return np.full(array.chunks, np.nan) if array.dtype.kind == "f" else np.zeros(array.chunks, array.dtype)
+    return np.full(array.chunks, np.nan, array.dtype) if array.dtype.kind == "f" else np.zeros(array.chunks, array.dtype)
 
 
 def parts(array: Any, indices: Sequence[int]) -> Iterator[tuple[int, int, int]]:
-    """Points, ascending, by the chunk they are in: (number of the chunk, start and stop in `indices`); none of no size."""
+    """Points by the chunk they are in: (number of the chunk, start and stop in `indices`); none of an array of no size.
+
+    Parameters
+    ----------
+    indices : ascending; in any other order what comes out is wrong.
+    """
     size, start, stop = array.chunks[0], 0, len(indices) if array.size else 0
     while start < stop:
         number = indices[start] // size

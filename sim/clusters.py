@@ -47,8 +47,8 @@ class Crew:
     ----------
     client : of `distributed`.  compute : the keys that the cluster was made from.
     refused : what the queueing system said where it refused a job.
-    keep : sees to it that so many workers are there, if so many were asked for: lost ones are replaced, idle jobs end.
-    most : workers that there is work for, as far as known.
+    keep : keeps the workers that were asked for, but no more than it is told: lost ones are replaced, idle jobs end.
+    most : how many there is work for, as far as known.
     """
 
     client: Any

@@ -90,12 +90,13 @@ def cluster(blocks: Blocks, config: Config, stop: threading.Event) -> Iterator[O
             return
         running: dict[str, tuple[Any, Block | Batch]] = {}
         finished: queue.SimpleQueue[Any] = queue.SimpleQueue()
-        ends = float("inf")
+        ends, ended = float("inf"), False
         while True:
-            most, ended = 0 if stop.is_set() else AHEAD * max(1, crew.size()), False
+            most = 0 if stop.is_set() else AHEAD * max(1, crew.size())
             while len(running) < most:
                 try:
                     block = next(blocks)
+                    ended = False
                 except StopIteration:
                     ended = True
                     break

@@ -87,11 +87,11 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
         ThreadPoolExecutor(executor.writers_of(found.config), thread_name_prefix="writer") as writers,
     ):
         # The first blocks run while the store is laid out.
-        opening = writers.submit(_target, found, title, question)
+        laid_out = writers.submit(_target, found, title, question)
         collector: Collector | None = None
         work, failures, lost = _Work(_blocks(found, supply)), dict[int, str](), list[Exception]()
         for block, outcome, seconds in _until(lost, executor.execute(work, found.config, stop)):
-            collector = collector or Collector(found.tasks, opening.result(), found.config, writers)
+            collector = collector or Collector(found.tasks, laid_out.result(), found.config, writers)
             result.busy += seconds
             if isinstance(outcome, Exception) and len(parts := _parts(block)) > 1:
                 # One of them fails; the others, or those before it died with the worker, are none the worse.
@@ -115,7 +115,7 @@ def perform(found: Survey, rates: Rates, title: str, question: str, stop: thread
             collector.flush()
             result.finished = collector.finished
             update(result.updates, result.finished, supply.work)
-        target = opening.result()
+        target = laid_out.result()
         if collector is not None:
             collector.flush(everything=True)
             result.finished = collector.finished

@@ -22,8 +22,8 @@ from sim.tallies import Sums, added
 from sim.tally_columns import restored
 from sim.whole import Whole
 
-#: Memory that rows may take at a time, in all threads together. A chunk of a shard that is dealt over more points than have
-#: room is decoded again for the next.
+#: Memory that rows may take at a time, in all threads together. A chunk whose points are spread over more than fit is
+#: decoded again for the next.
 MOST_BYTES = 2**30
 #: Beyond so many threads each would have too little of that.
 MOST_THREADS = 4
@@ -91,7 +91,7 @@ def flaws(part: Part) -> tuple[list[integrity.Damage], list[str]]:
 def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     """Fill an empty store with all that shards hold, and mark it.
 
-    Memory stays bounded: an array, and as many points as `MOST_BYTES` take, in each of a few threads.
+    Memory stays bounded by `MOST_BYTES`, shared by a few threads: each has an array, and as many points as it has room for.
 
     Raises
     ------
@@ -103,6 +103,7 @@ def gather(target: Store, parts: Sequence[Part], config: Config) -> None:
     # What threads share is opened before they begin.
     for store in (target, *(part.store for part in parts)):
         _ = store.arrays
+    _ = target.nothing
     threads = min(cores(), MOST_THREADS)
     with ThreadPoolExecutor(threads) as pool:
         _finish(pool.map(lambda name: _copy(target, parts, name, alone, MOST_BYTES // threads), names))
@@ -164,8 +165,7 @@ def _rows(
         which = local // size == chunk
         try:
             content = (store.path / name / chunks.file_of(array, chunk)).read_bytes()
-            if content != nothing:
-                into[_span(at[which])] = chunks.decoded(array, content)[_span(local[which] - chunk * size)]
+            found = chunks.decoded(array, content) if content != nothing else None
         except chunks.UNREADABLE as error:
             gone = isinstance(error, FileNotFoundError)
             # What lengths do not tell, a run knows of from a check.
@@ -174,6 +174,8 @@ def _rows(
             raise Damaged(
                 f"{part} is damaged: {name} chunk {chunk} {how}; {look}its own sim.run command mends it.", name
             ) from None
+        if found is not None:
+            into[_span(at[which])] = found[_span(local[which] - chunk * size)]
 
 
 def _span(numbers: np.ndarray) -> slice | np.ndarray:

@@ -92,11 +92,17 @@ def submitted(compute: Compute, number: int, refused: list[str], page: str) -> I
 
 
 async def _release(cluster: Any, most: int) -> None:
-    """End jobs until so many are left: first those that wait in the queue, then those of idle workers, and no others."""
+    """End jobs until so many are left: first those that wait in the queue, then those of idle workers, and no others.
+
+    An idle worker has nothing to do, and nothing that the driver has still to fetch.
+    """
     workers = cluster.scheduler.workers.values()
     waiting = set(cluster.worker_spec) - {worker.name for worker in workers}
-    idle = [worker.name for worker in workers if not worker.processing]
-    await cluster.scale_down([*sorted(waiting), *idle][: len(cluster.worker_spec) - most])
+    idle = [w.name for w in workers if w.name in cluster.worker_spec and not w.processing and not w.has_what]
+    chosen = [*sorted(waiting), *idle][: max(0, len(cluster.worker_spec) - most)]
+    # A job lives on for seconds after it has been ended; `scale_down` leaves its worker open to new blocks meanwhile.
+    await cluster.scheduler.retire_workers(names=chosen)
+    await cluster.scale_down(chosen)
 
 
 def job_cluster(compute: Compute, refused: list[str], page: str) -> Any:

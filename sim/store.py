@@ -1,4 +1,4 @@
-"""The life of a store: create from a template, write regions, say what is missing, open.
+"""A store: what is in it, how finished points are written and vouched for; `sim.opening` opens one.
 
 One Zarr (format 2) folder, written by the driver alone. The root group is the labelled dataset; the group ``tally``
 holds the integer sums it is computed from; ``done`` marks a point and is written after everything it vouches for.
@@ -73,7 +73,8 @@ class Store:
             folder = os.path.join(self.path, group)
             for name in os.listdir(folder) if os.path.isdir(folder) else ():
                 if os.path.isfile(file := os.path.join(folder, name, ".zarray")):
-                    found[group + name] = Path(file).read_bytes(), Path(folder, name, ".zattrs").read_bytes()
+                    attributes = Path(folder, name, ".zattrs")
+                    found[group + name] = Path(file).read_bytes(), attributes.read_bytes() if attributes.exists() else b"{}"
         return dict(sorted(found.items()))
 
     @property

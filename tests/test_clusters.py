@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import contextlib
 import dataclasses
 import itertools
@@ -250,6 +251,76 @@ def test_cluster__knows_how_many_blocks_are_left_once_all_are_given_out(tmp_path
     assert None not in said[first:]
     assert said[first:] == sorted(said[first:], reverse=True)
     assert said[-1] <= 1
+
+
+def test_cluster__that_all_blocks_are_given_out_is_not_forgotten_when_workers_leave():
+    """Twelve of fifteen workers leave while blocks wait for them: their jobs are not asked for again."""
+    said, given = [], []
+    sizes = itertools.chain([15] * 12, itertools.repeat(3))
+
+    class Done:
+        status, key = "finished", property(id)
+
+        def add_done_callback(self, tell):
+            given.append((self, tell))
+
+        def result(self, timeout):
+            return [], 1.0
+
+        def release(self):
+            pass
+
+    def needs(blocks):
+        said.append(blocks)
+        for done, tell in given[:1]:
+            tell(done)
+        del given[:1]
+
+    client = mock.Mock(submit=lambda *_, **__: Done())
+    crew = mock.Mock(client=client, size=lambda: next(sizes), needs=needs)
+    with mock.patch.object(clusters, "opened", return_value=contextlib.nullcontext(crew)):
+        list(executor.cluster(iter(range(40)), sweep(), threading.Event()))
+    first = said.index(next(n for n in said if n is not None))
+    assert said[first:] == list(range(29, -1, -1))
+
+
+@pytest.mark.parametrize("left", [2, 1])
+def test_jobs__those_of_idle_workers_end_no_block_is_begun_twice(tmp_path, left):
+    """Cancelling takes its time; what comes meanwhile, or has not been fetched, is not with those that are let go."""
+    local = pytest.importorskip("dask_jobqueue.local")
+    from distributed import Client
+
+    class Slow(local.LocalJob):
+        @classmethod
+        async def _close_job(cls, job_id, cancel_command):
+            await asyncio.sleep(1.5)
+            os.kill(int(job_id), signal.SIGKILL)
+
+    def begin(client, name, seconds):
+        return client.submit(
+            subprocess.check_call, ["sh", "-c", f"echo {name} >> {tmp_path}/begun; sleep {seconds}"], pure=False
+        )
+
+    scheduler_options = {"dashboard": False, "dashboard_address": ":0", "interface": "lo"}
+    with (
+        local.LocalCluster(job_cls=Slow, cores=1, processes=1, memory="500MB", nanny=False, interface="lo",
+                           log_directory=tmp_path, scheduler_options=scheduler_options) as cluster,
+        Client(cluster, set_as_default=False) as client,
+    ):  # fmt: skip
+        cluster.scale(jobs=3)
+        client.wait_for_workers(3, timeout=60)
+        short, long = begin(client, "short", 0), begin(client, "long", 5)
+        deadline = time.monotonic() + 30
+        while not short.done() and time.monotonic() < deadline:
+            time.sleep(0.1)
+        release = asyncio.run_coroutine_threadsafe(jobs._release(cluster, left), cluster.loop.asyncio_loop)
+        time.sleep(0.3)
+        more = [begin(client, name, 1) for name in ("one", "two")]
+        release.result(30)
+        # `short` was not fetched: the worker that has it, and the one that is busy, stay.
+        assert len(cluster.worker_spec) == 2
+        assert [future.result(timeout=40) for future in (short, long, *more)] == [0, 0, 0, 0]
+    assert sorted((tmp_path / "begun").read_text().split()) == ["long", "one", "short", "two"]
 
 
 def test_scheduler__without_workers_the_run_ends_and_says_what_to_do(tmp_path):
