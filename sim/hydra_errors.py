@@ -15,6 +15,8 @@ from sim.helptext import allowed, conf_folder, nearest, paths, show
 from sim.resolvers import LISTS
 
 NO_KEY = "there is no such key."
+#: Characters of a message; names in a file may be of any length.
+LONGEST = 1000
 #: What Hydra and OmegaConf say -> what is wrong with a key.
 _SAID = (
     (r"Could not override '(?P<key>experiment)'\. No match", "an experiment is added with a plus, +experiment=NAME."),
@@ -43,7 +45,8 @@ def explained(overrides: Sequence[str] = ()) -> Iterator[None]:
     except Exception as error:
         if isinstance(error, ConfigError) or "run_job" in {f.name for f in traceback.extract_tb(error.__traceback__)}:
             raise
-        raise ConfigError(_message(error, overrides)) from None
+        said = _message(error, overrides)
+        raise ConfigError(said if len(said) <= LONGEST else f"{said[: LONGEST - 3]}...") from None
 
 
 def groups() -> list[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
 import zarr
@@ -10,6 +11,7 @@ from sim.fields import ConfigError
 from sim.provenance import PROGRAM, STORE_VERSION
 from sim.soundness import check_arrays, check_attributes, check_published, damaged, reading
 from sim.store import DONE, DONE_AGAIN, HIGH, TALLIES, TALLY, Store
+from sim.tally_columns import kind_of
 
 #: Formats that can be read and gone on with: 2 has no checksums and no second mark, and leaves out chunks of fill.
 READABLE = (2, STORE_VERSION)
@@ -39,12 +41,13 @@ def read(path: Path, mode: str = "r") -> Store | None:
             "Read it with the version named in its attribute `source`, and write to another output.path."
         )
     found = Store(path, group)
-    needed = {DONE, "alliances", *(f"{TALLY}/{name}{word}" for name in TALLIES for word in ("", HIGH))}
+    needed = {DONE, "alliances", f"{TALLY}/period", *(f"{TALLY}/{kind_of(name)}_column" for name in TALLIES)}
+    needed |= {f"{TALLY}/{name}{word}" for name in TALLIES for word in ("", HIGH)}
     with reading(path):
         group[TALLY]
-        if missing := sorted(needed - set(found.arrays)):
-            raise damaged(path, f"a part is missing ({', '.join(missing)})")
         check_attributes(path, found.attrs)
+        if missing := sorted({*needed, *json.loads(found.attrs["factors"])} - set(found.arrays)):
+            raise damaged(path, f"a part is missing ({', '.join(missing)})")
         check_arrays(path, found.arrays)
         check_published(path, found.attrs, found.metadata)
         # The library takes a chunk that is gone for zeros; of the marks there are two.

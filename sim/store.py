@@ -26,6 +26,7 @@ from sim import chunks
 from sim.design import ConfigError, canonical
 from sim.provenance import now
 from sim.shards import GROUP
+from sim.soundness import damaged
 from sim.tallies import Sums, Tallies
 from sim.tally_columns import arranged, kind_of, restored
 from sim.variables import Layout
@@ -67,14 +68,22 @@ class Store:
 
     @cached_property
     def metadata(self) -> dict[str, tuple[bytes, bytes]]:
-        """Of every array in `arrays`: its files ``.zarray`` and ``.zattrs``, as they stand on disk."""
+        """Of every array in `arrays`: its files ``.zarray`` and ``.zattrs``, as they stand on disk.
+
+        Raises
+        ------
+        ConfigError : one of them has lost the former.
+        """
         found = {}
         for group in ["", f"{TALLY}/", *([f"{GROUP}/"] if "shard" in self.group.attrs else [])]:
             folder = os.path.join(self.path, group)
             for name in os.listdir(folder) if os.path.isdir(folder) else ():
-                if os.path.isfile(file := os.path.join(folder, name, ".zarray")):
-                    attributes = Path(folder, name, ".zattrs")
-                    found[group + name] = Path(file).read_bytes(), attributes.read_bytes() if attributes.exists() else b"{}"
+                array, attributes = (os.path.join(folder, name, file) for file in (".zarray", ".zattrs"))
+                there = os.path.isfile(attributes)
+                if os.path.isfile(array):
+                    found[group + name] = Path(array).read_bytes(), Path(attributes).read_bytes() if there else b"{}"
+                elif there and name not in (TALLY, GROUP):
+                    raise damaged(self.path, f"a part is missing ({group}{name})")
         return dict(sorted(found.items()))
 
     @property
@@ -89,8 +98,8 @@ class Store:
         ------
         Damaged : what is on disk cannot be read.
         """
-        array = self.arrays[name]
         try:
+            array = self.arrays[name]
             if array.chunks == array.shape and isinstance(where, slice) and where == slice(None):
                 # A tenth of the time that the library takes.
                 try:

@@ -460,6 +460,12 @@ def test_experiment__sets_up_no_logging(folder, handler):
         assert contents(here) == before
 
 
+def test_experiment__a_name_of_any_length_makes_a_message_that_can_be_read(folder):
+    here = folder()
+    words = written(here, f"# @package _global_\ndefaults:\n- override /design: factorial\n- {'o' * 9000}\n")
+    refused(ended(lambda: command(*words), here), "is defined before", "...")
+
+
 def test_config_dir__runs_and_stays_in_place(folder):
     here = folder()
     words = written(here, "# @package _global_\npopulation: {partners: 2}\nhydra: {run: {dir: elsewhere}}\n")
@@ -548,6 +554,15 @@ def test_store__whose_metadata_are_damaged(folder, store, name, harm, part):
     for end in ends:
         check(end, (0, 1, 2))
     assert any(part in end.err for end in ends), ends
+
+
+@pytest.mark.parametrize("name", ["tally/period", "tally/run_column", "trust", "done", "survival"])
+def test_store__without_an_array_and_without_what_tells_of_it(folder, store, name):
+    here = harmed(folder, store, ".zattrs", lambda text: text)
+    (here / "out.zarr" / ".zmetadata").unlink()
+    (here / "out.zarr" / name / ".zarray").unlink()
+    for end in told(here):
+        refused(end, f"a part is missing ({name})")
 
 
 def test_store__consolidated_metadata_run_nothing(folder, store):
