@@ -301,7 +301,7 @@ def test_jobs__those_of_idle_workers_end_no_block_is_begun_twice(tmp_path, left)
             subprocess.check_call, ["sh", "-c", f"echo {name} >> {tmp_path}/begun; sleep {seconds}"], pure=False
         )
 
-    scheduler_options = {"dashboard": False, "dashboard_address": ":0", "interface": "lo"}
+    scheduler_options = {"dashboard": False, "dashboard_address": "127.0.0.1:0", "interface": "lo"}
     with (
         local.LocalCluster(job_cls=Slow, cores=1, processes=1, memory="500MB", nanny=False, interface="lo",
                            log_directory=tmp_path, scheduler_options=scheduler_options) as cluster,
